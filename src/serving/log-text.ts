@@ -1,0 +1,91 @@
+/** How strings and errors get into a log line so that nothing from outside can end the line, forge one, or colour a terminal. */
+
+/** Longest string taken into a line, in UTF-16 units. */
+const LONGEST = 8 * 1024
+/** logrus leaves a value bare only if it is made of these. */
+const BARE = /^[A-Za-z0-9\-._/@^+]*$/
+/** Quote, backslash, and whatever Go does not call printable: controls, format characters (bidi), separators, half surrogates. */
+const UNSAFE = /["\\]|(?! )[\p{C}\p{Z}]/gu
+/** What JSON leaves as it is and a terminal or a line reader may act on. */
+const UNSAFE_IN_JSON = /(?! )[\p{C}\p{Z}]/gu
+
+const SHORT: Readonly<Record<string, string>> = {
+  '"': '\\"',
+  '\\': '\\\\',
+  '\u0007': '\\a',
+  '\b': '\\b',
+  '\f': '\\f',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+  '\v': '\\v',
+}
+
+function escaped(char: string): string {
+  const short = SHORT[char]
+  if (short !== undefined) return short
+  const point = char.codePointAt(0) ?? 0
+  if (point < 0x80) return `\\x${point.toString(16).padStart(2, '0')}`
+  if (point < 0x10000) return `\\u${point.toString(16).padStart(4, '0')}`
+  return `\\U${point.toString(16).padStart(8, '0')}`
+}
+
+/** As Go's `%q` writes a string. */
+export function quoted(text: string): string {
+  return `"${bounded(text).replace(UNSAFE, escaped)}"`
+}
+
+/** As logrus writes a value: bare where that is safe, else quoted. */
+export function textValue(value: unknown): string {
+  const text = plain(value)
+  return BARE.test(text) ? bounded(text) : quoted(text)
+}
+
+/** JSON of an object on one line; separators and controls beyond ASCII are escaped too. */
+export function jsonLine(fields: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify(fields).replace(UNSAFE_IN_JSON, (char) =>
+    Array.from(
+      { length: char.length },
+      (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`,
+    ).join(''),
+  )
+}
+
+/** A value as JSON can hold it: numbers, booleans and plain data stay, errors become their message, strings are bounded. */
+export function jsonValue(value: unknown): unknown {
+  if (typeof value === 'string') return bounded(value)
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return value
+  if (value === undefined) return undefined
+  if (value instanceof Error || typeof value !== 'object') return bounded(plain(value))
+  try {
+    const text = JSON.stringify(value)
+    return text === undefined ? undefined : text.length > LONGEST ? bounded(text) : value
+  } catch {
+    return 'unprintable'
+  }
+}
+
+function plain(value: unknown): string {
+  if (typeof value === 'string') return value
+  if (value instanceof Error) return value.message
+  if (typeof value !== 'object' || value === null) return String(value)
+  try {
+    return JSON.stringify(value) ?? ''
+  } catch {
+    return 'unprintable'
+  }
+}
+
+function bounded(text: string): string {
+  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST)}… (${text.length} characters)`
+}
+
+/** `message: message of the cause: …`, at most five deep. */
+export function causesOf(error: Error): string {
+  const messages: string[] = []
+  for (let at: unknown = error.cause; at !== undefined && messages.length < 5;) {
+    messages.push(at instanceof Error ? at.message : plain(at))
+    at = at instanceof Error ? at.cause : undefined
+  }
+  return messages.join(': ')
+}
