@@ -68,7 +68,11 @@ export type RunningHash = {
 export type AppendOptions = {
   /** Told to stop: the client is gone, or another request took the upload over. */
   signal: AbortSignal
-  /** Is given every byte, in order, that the store takes. */
+  /**
+   * Is given every byte, in order, that the store takes. Made by this store's `createHash`, and as far as the
+   * upload: `hash.length === state.received`. An append that throws takes it back to where it was; where that
+   * cannot be (its worker died), all its later uses throw, and a new one is made from what `reread` gives.
+   */
   hash: RunningHash
   /** Bytes announced for this append, if known. */
   length?: number | undefined
@@ -83,6 +87,16 @@ export type AppendResult = {
 export type RemoveResult = { id: ObjectId; removed: boolean; error?: unknown }
 
 export type ListedObject = { object: StoredObject; size: number; modifiedAt: number; finished: boolean }
+
+/** Bytes that were acknowledged for an unfinished object are no longer there: the upload cannot go on. */
+export class LostBytesError extends Error {
+  override readonly name = 'LostBytesError'
+  readonly object: ObjectId
+  constructor(object: ObjectId, message: string) {
+    super(`object ${object}: ${message}`)
+    this.object = object
+  }
+}
 
 /** What {@link BlobStore.stat} and finish tell of a finished object. */
 export type ObjectStat = {
@@ -111,19 +125,19 @@ export type BlobStore = {
   /**
    * Appends a body at `state.received`. What it reports as received survives the death of this process, though not
    * a power cut. A body that breaks off is no error: it is reported in `failure`, and its bytes are kept.
+   * The chunks of `body` must not be changed afterwards. Where the append ends before the body does, the iterator's
+   * `return` is called, without waiting for it: who wants to answer on the same connection gives an iterator that
+   * does not destroy the request (`request.iterator({ destroyOnReturn: false })`).
+   * @throws LostBytesError if the store holds fewer than `state.received` bytes
    * @throws if the store cannot take the bytes (ENOSPC …); then nothing of this append counts.
    */
-  append(
-    state: UploadState,
-    body: AsyncIterable<Uint8Array>,
-    options: AppendOptions,
-  ): Promise<AppendResult>
+  append(state: UploadState, body: AsyncIterable<Uint8Array>, options: AppendOptions): Promise<AppendResult>
   /** The unfinished bytes from the start, for hashing what another process received. Undefined: they are lost. */
   reread(state: UploadState): Promise<ByteSource | undefined>
   /**
    * Makes the object durable under its last name: once this returns, neither kill nor power cut loses it.
-   * Idempotent, also after its own success.
-   * @throws if the bytes stored are not `state.received` many
+   * Idempotent, also after its own success. Bytes beyond `state.received` were never counted and are cut off.
+   * @throws LostBytesError if fewer than `state.received` bytes are stored
    */
   finish(state: UploadState, digest: Digest): Promise<ObjectStat>
   /** Finished or not; what is not there counts as removed. */

@@ -1,0 +1,100 @@
+/** Opens finished objects: small ones through memory, checked against their digest; the rest through open files. */
+import type { Logger } from '../../lib/logger.ts'
+import { algorithmOf, digestOf } from '../../oci/digest.ts'
+import type { BlobStore, ByteSource, StoredObject } from '../blob-store.ts'
+import type { BytesCache } from '../bytes-cache.ts'
+import { createBytesSource } from '../bytes-source.ts'
+import type { ReadBuffers } from '../read-buffers.ts'
+import { closeFile, ifThere, openFile, readAt } from './calls.ts'
+import { createFileSource } from './file-source.ts'
+import type { Names } from './names.ts'
+import type { OpenFiles } from './open-files.ts'
+
+export function createReading({
+  names,
+  cache,
+  files,
+  buffers,
+  smallBlobBytes,
+  log,
+}: {
+  names: Names
+  cache: BytesCache
+  files: OpenFiles
+  buffers: ReadBuffers
+  smallBlobBytes: number
+  log: Logger
+}): Pick<BlobStore, 'open' | 'peek'> {
+  const loading = new Map<string, Promise<Uint8Array | undefined>>()
+
+  const pathOf = ({ id, digest, path }: StoredObject): string => {
+    if (path !== undefined) return names.takenOver(path)
+    if (digest === undefined) throw new Error('an object without a digest is not finished')
+    return names.finished(id, digest)
+  }
+  const load = async (object: StoredObject, size: number): Promise<Uint8Array | undefined> => {
+    const bytes = await readWhole(pathOf(object), size)
+    if (bytes === undefined || object.digest === undefined) return bytes
+    if (digestOf(algorithmOf(object.digest), bytes) !== object.digest) {
+      log.error('the bytes of a blob are not what its digest says', {
+        object: object.id,
+        digest: object.digest,
+      })
+      return undefined
+    }
+    cache.put(object.id, bytes)
+    return bytes
+  }
+  /** Those who ask for the same object at the same time share one read. */
+  const loadOnce = (object: StoredObject, size: number): Promise<Uint8Array | undefined> => {
+    const known = loading.get(object.id)
+    if (known !== undefined) return known
+    const started = load(object, size).finally(() => loading.delete(object.id))
+    loading.set(object.id, started)
+    return started
+  }
+  const openSmall = async (
+    object: StoredObject,
+    size: number,
+    range: { first: number; last: number } | undefined,
+  ): Promise<ByteSource | undefined> => {
+    const bytes = cache.get(object.id) ?? (await loadOnce(object, size))
+    if (bytes?.byteLength !== size) return undefined
+    return createBytesSource(range === undefined ? bytes : bytes.subarray(range.first, range.last + 1))
+  }
+  return {
+    peek: (object) => cache.get(object.id),
+    async open(object, size, range, stamp) {
+      // Their bytes are compared with the digest: no stamp can say more.
+      if (size <= smallBlobBytes) return openSmall(object, size, range)
+      const shared = await files.open(object.id, pathOf(object))
+      if (shared === undefined) return undefined
+      if (shared.size !== size || (stamp !== undefined && shared.stamp !== stamp)) {
+        files.drop(object.id)
+        shared.release()
+        return shared.size === size ? 'changed' : undefined
+      }
+      const { first, last } = range ?? { first: 0, last: size - 1 }
+      return createFileSource({
+        file: shared.file,
+        first,
+        length: last - first + 1,
+        buffers,
+        done: () => shared.release(),
+      })
+    },
+  }
+}
+
+/** Undefined: not there, or not `size` bytes. */
+async function readWhole(path: string, size: number): Promise<Uint8Array | undefined> {
+  const file = await ifThere(openFile(path, 'r'))
+  if (file === undefined) return undefined
+  try {
+    // One more than expected tells a longer file without another call.
+    const bytes = Buffer.allocUnsafeSlow(size + 1)
+    return (await readAt(file, bytes, 0)) === size ? bytes.subarray(0, size) : undefined
+  } finally {
+    await closeFile(file)
+  }
+}
