@@ -1,0 +1,69 @@
+/** The background tasks of a registry on one data folder. */
+import type { BlobStore } from '../blobs/blob-store.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Logger } from '../lib/logger.ts'
+import { runJobIfDue } from '../metadata/jobs.ts'
+import type { Metadata } from '../metadata/open-metadata.ts'
+import { beat } from '../metadata/processes.ts'
+import type { PullRecorder } from '../metadata/pulls.ts'
+import { expireUploads } from './expire-uploads.ts'
+import { removeGarbage } from './remove-garbage.ts'
+import type { Task } from './schedule.ts'
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const DAY = 86_400 * SECOND
+
+export type TaskParts = {
+  metadata: Metadata
+  store: BlobStore
+  pulls: PullRecorder
+  clock: Clock
+  log: Logger
+  purging: { enabled: boolean; ageMs: number; intervalMs: number; dryRun: boolean }
+}
+
+export function createTasks(parts: TaskParts): Task[] {
+  const { metadata, store, pulls, clock, log, purging } = parts
+  const { db, processId, snapshot } = metadata
+  const now = () => clock.now()
+  /** Done once in a while by whichever process comes first. */
+  const shared = (kind: string, everyMs: number, work: () => Promise<void>) =>
+    runJobIfDue(db, { kind, everyMs, claimMs: Math.min(everyMs, 10 * MINUTE), processId, now }, work).then(() => undefined)
+
+  return [
+    { name: 'heartbeat', everyMs: 10 * SECOND, run: () => beat(db, processId, now()) },
+    { name: 'refill-reserve', everyMs: MINUTE, run: async () => metadata.refillReserve() },
+    { name: 'flush-pulls', everyMs: MINUTE, run: () => pulls.flush() },
+    {
+      name: 'remove-garbage',
+      everyMs: 10 * SECOND,
+      run: async (signal) => void (await removeGarbage({ db, store, log, now }, signal)),
+    },
+    ...(purging.enabled
+      ? [
+          {
+            name: 'expire-uploads',
+            everyMs: Math.min(purging.intervalMs, MINUTE),
+            run: (signal: AbortSignal) =>
+              shared('expire-uploads', purging.intervalMs, async () => {
+                await expireUploads({ db, log, now }, purging, signal)
+              }),
+          },
+        ]
+      : []),
+    ...(snapshot === undefined
+      ? []
+      : [
+          {
+            name: 'snapshot',
+            everyMs: 5 * MINUTE,
+            run: () =>
+              shared('snapshot', DAY, async () => {
+                const path = await snapshot()
+                log.info('metadata snapshot written', { file: path.split(/[\\/]/).at(-1) })
+              }),
+          },
+        ]),
+  ]
+}

@@ -1,0 +1,86 @@
+/**
+ * A database is two verbs: `read` a named statement, and `write` a transaction whose statements each say how many
+ * rows they expect; a miss rolls all of it back, and the caller reads again and decides anew.
+ */
+export type SqlValue = string | number | null | Uint8Array
+export type Params = Readonly<Record<string, SqlValue>>
+export type Row = Record<string, SqlValue>
+
+/**
+ * A statement with a name, prepared once. Parameters are named (`:digest`); one that the text does not mention is
+ * ignored, so that the statements of a transaction can share one set.
+ */
+export type Statement = {
+  readonly name: string
+  readonly sql: string
+  /** It is read for its rows (SELECT, RETURNING); otherwise the rows it changed are counted. */
+  readonly rows?: boolean
+}
+
+export type Step = {
+  readonly statement: Statement
+  /** How many rows it must return or change. Absent: any number. */
+  readonly expect?: number
+}
+
+/** One change as the journal tells it: enough to make it again over an older snapshot. */
+export type JournalEntry = Readonly<Record<string, string | number | null | readonly string[]>> & {
+  readonly do: string
+}
+
+export type Transaction = {
+  readonly steps: readonly Step[]
+  readonly params: Params
+  /** Names of the repositories whose cached rows this changes; `'*'` for all. */
+  readonly touches: readonly string[]
+  readonly journal?: readonly JournalEntry[]
+  /** It makes room (deletes, cancels), so it may use the reserve that is kept for a full disk. */
+  readonly frees?: boolean
+}
+
+export type Outcome =
+  /** `rows[i]`: what step i returned (empty where it was only counted); `changes[i]`: its count. */
+  | { readonly done: true; readonly rows: readonly Row[][]; readonly changes: readonly number[] }
+  /** Step `missed` did not find the rows it expected, but `rows`; nothing was changed. */
+  | { readonly done: false; readonly missed: number; readonly rows: readonly Row[] }
+
+export type Db = {
+  read(statement: Statement, params: Params): Promise<readonly Row[]>
+  /**
+   * What `load` makes of a statement's rows, from memory while nothing that was committed since, by any process, can
+   * have changed it. `scope` is the repository's name, `key` is unique within it. An undefined result is not kept.
+   * @param weigh bytes that the value holds in memory
+   */
+  cached<T extends object>(
+    scope: string,
+    key: string,
+    statement: Statement,
+    params: Params,
+    load: (rows: readonly Row[]) => T | undefined,
+    weigh: (value: T) => number,
+  ): Promise<T | undefined>
+  /**
+   * @throws DatabaseFullError the disk is full; nothing was changed
+   * @throws ForeignKeyError something still names what was to be removed; nothing was changed
+   */
+  write(transaction: Transaction): Promise<Outcome>
+  close(): Promise<void>
+}
+
+export class DatabaseFullError extends Error {
+  override readonly name = 'DatabaseFullError'
+}
+
+export class ForeignKeyError extends Error {
+  override readonly name = 'ForeignKeyError'
+}
+
+/** The database cannot be used as it is; the message says what to do. */
+export class DatabaseRefusedError extends Error {
+  override readonly name = 'DatabaseRefusedError'
+}
+
+/** The first row of a step's result. */
+export function firstRow(outcome: Outcome, step: number): Row | undefined {
+  return outcome.done ? outcome.rows[step]?.[0] : undefined
+}

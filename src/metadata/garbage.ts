@@ -1,0 +1,45 @@
+/** T7: objects to remove. A row is claimed, the store removes by its name, the row goes; a late repeat hits nothing. */
+import type { StoredObject } from '../blobs/blob-store.ts'
+import { objectFromBytes, objectToBytes } from './blob-links.ts'
+import type { Db, Statement } from './database.ts'
+
+const CLAIM_MS = 600_000
+
+const CLAIM: Statement = {
+  name: 'claim-garbage',
+  sql: `UPDATE objects SET claimed_until = :until, version = version + 1 WHERE id IN (
+          SELECT id FROM objects WHERE state = 'garbage' AND delete_after <= :now
+          AND (claimed_until IS NULL OR claimed_until < :now) ORDER BY delete_after LIMIT :limit)
+        RETURNING id, path, size`,
+  rows: true,
+}
+const FORGET: Statement = {
+  name: 'forget-objects',
+  sql: `DELETE FROM objects WHERE state = 'garbage' AND id IN (SELECT unhex(value) FROM json_each(:ids))`,
+}
+
+/** Takes up to `limit` objects that nobody else is removing. */
+export async function claimGarbage(
+  db: Db,
+  now: number,
+  limit: number,
+): Promise<(StoredObject & { size: number })[]> {
+  const outcome = await db.write({
+    steps: [{ statement: CLAIM }],
+    params: { now, until: now + CLAIM_MS, limit },
+    touches: [],
+    frees: true,
+  })
+  if (!outcome.done) return []
+  return (outcome.rows[0] ?? []).map((row) => ({
+    id: objectFromBytes(row['id'] as Uint8Array),
+    size: (row['size'] as number | null) ?? 0,
+    ...(row['path'] !== null && { path: row['path'] as string }),
+  }))
+}
+
+export async function forgetObjects(db: Db, objects: readonly StoredObject[]): Promise<void> {
+  if (objects.length === 0) return
+  const ids = JSON.stringify(objects.map(({ id }) => Buffer.from(objectToBytes(id)).toString('hex')))
+  await db.write({ steps: [{ statement: FORGET }], params: { ids }, touches: [], frees: true })
+}

@@ -1,0 +1,254 @@
+/** Manifests by tag and digest: reading (Q1), T4 (push) and T3 (lease). */
+import { type Digest, digestFromBytes, digestToBytes } from '../oci/digest.ts'
+import type { ManifestReference, ParsedManifest } from '../oci/manifest.ts'
+import type { Reference, Tag } from '../oci/reference.ts'
+import { type Actor, actorParams } from './actor.ts'
+import { LEASE_MS } from './blob-links.ts'
+import type { Db, JournalEntry, Statement, Step } from './database.ts'
+import { LOCK_REPOSITORY, PUBLISH_REPOSITORY, type RepositoryRow } from './repositories.ts'
+import { MOVE_TAGS, tagList } from './tags.ts'
+
+export type StoredManifest = {
+  digest: Digest
+  mediaType: string
+  bytes: Uint8Array
+  repositoryId: number
+  /** When it may be collected; undefined: it stays. */
+  expiresAt: number | undefined
+}
+
+const FIELDS = 'm.digest, m.media_type, m.bytes, m.repository_id, m.expires_at'
+const BY_TAG: Statement = {
+  name: 'manifest-by-tag',
+  sql: `SELECT ${FIELDS} FROM repositories r
+        JOIN tags t ON t.repository_id = r.id AND t.name = :tag
+        JOIN manifests m ON m.repository_id = r.id AND m.digest = t.digest
+        WHERE r.name = :repository AND r.deleted_at IS NULL AND m.deleted_at IS NULL`,
+  rows: true,
+}
+const BY_DIGEST: Statement = {
+  name: 'manifest-by-digest',
+  sql: `SELECT ${FIELDS} FROM repositories r
+        JOIN manifests m ON m.repository_id = r.id AND m.digest = :digest
+        WHERE r.name = :repository AND r.deleted_at IS NULL AND m.deleted_at IS NULL`,
+  rows: true,
+}
+
+export async function findManifest(
+  db: Db,
+  repository: string,
+  reference: Reference,
+): Promise<StoredManifest | undefined> {
+  const byTag = reference.kind === 'tag'
+  const params = byTag
+    ? { repository, tag: reference.tag }
+    : { repository, digest: digestToBytes(reference.digest) }
+  return db.cached(
+    repository,
+    byTag ? `:${reference.tag}` : `@${reference.digest}`,
+    byTag ? BY_TAG : BY_DIGEST,
+    params,
+    ([row]) =>
+      row === undefined
+        ? undefined
+        : {
+            digest: digestFromBytes(row['digest'] as Uint8Array),
+            mediaType: row['media_type'] as string,
+            bytes: row['bytes'] as Uint8Array,
+            repositoryId: row['repository_id'] as number,
+            expiresAt: (row['expires_at'] as number | null) ?? undefined,
+          },
+    (manifest) => manifest.bytes.byteLength + 300,
+  )
+}
+
+const OTHER_TYPE: Statement = {
+  name: 'manifest-of-other-type',
+  sql: `SELECT media_type FROM manifests
+        WHERE repository_id = :repositoryId AND digest = :digest AND media_type <> :mediaType`,
+  rows: true,
+}
+const UPSERT: Statement = {
+  name: 'upsert-manifest',
+  sql: `INSERT INTO manifests (repository_id, digest, media_type, artifact_type, subject, bytes, config_digest, config_type,
+          platform, created, annotations, content_size, pushed_at, pushed_by, pushed_by_name, client, request_id, cause)
+        VALUES (:repositoryId, :digest, :mediaType, :artifactType, :subject, :bytes, :configDigest, :configType,
+          :platform, :created, :annotations, :contentSize, :now, :principalId, :principalName, :client, :requestId, :cause)
+        ON CONFLICT (repository_id, digest) DO UPDATE SET deleted_at = NULL, deletion_id = NULL, expires_at = NULL`,
+}
+/** A reference is there when its blob or manifest can be read now; the manifest's own row is not its child. */
+const MISSING: Statement = {
+  name: 'missing-references',
+  sql: `SELECT DISTINCT j.value ->> 'digest' AS digest FROM json_each(:refs) j
+        WHERE j.value ->> 'required' = 1
+        AND NOT EXISTS (SELECT 1 FROM blob_links l JOIN blobs b ON b.digest = l.digest
+          WHERE l.digest = unhex(j.value ->> 'bytes') AND l.repository_id = :repositoryId
+          AND l.unlinked_at IS NULL AND b.damaged_at IS NULL)
+        AND NOT (j.value ->> 'kind' = 'child' AND EXISTS (SELECT 1 FROM manifests m
+          WHERE m.repository_id = :repositoryId AND m.digest = unhex(j.value ->> 'bytes') AND m.deleted_at IS NULL))`,
+  rows: true,
+}
+const INSERT_REFS: Statement = {
+  name: 'insert-references',
+  sql: `INSERT INTO manifest_refs (repository_id, manifest, position, kind, digest, media_type, size, platform, role,
+          held_manifest, held_blob)
+        SELECT :repositoryId, :digest, j.position, j.value ->> 'kind', j.digest, j.value ->> 'mediaType', j.value ->> 'size',
+          j.value ->> 'platform', j.value ->> 'role', m.digest, CASE WHEN m.digest IS NULL THEN l.digest END
+        FROM (SELECT key AS position, value, unhex(value ->> 'bytes') AS digest FROM json_each(:refs)) j
+        LEFT JOIN manifests m ON j.value ->> 'kind' = 'child'
+          AND m.repository_id = :repositoryId AND m.digest = j.digest AND m.deleted_at IS NULL
+        LEFT JOIN blob_links l ON l.repository_id = :repositoryId AND l.digest = j.digest AND l.unlinked_at IS NULL
+        WHERE true
+        ON CONFLICT (repository_id, manifest, position) DO NOTHING`,
+}
+const FILL_WAITING: Statement = {
+  name: 'fill-waiting-child-refs',
+  sql: `UPDATE manifest_refs SET held_manifest = digest
+        WHERE repository_id = :repositoryId AND digest = :digest AND kind = 'child'
+        AND held_manifest IS NULL AND held_blob IS NULL`,
+}
+
+export type ManifestDetails = {
+  /** From the config blob, where it was readable. */
+  platform?: string | undefined
+  created?: number | undefined
+}
+
+export type PutOutcome =
+  | { kind: 'stored' }
+  | { kind: 'missing'; digests: readonly Digest[] }
+  | { kind: 'other-type'; mediaType: string }
+  /** The repository was deleted meanwhile: decide anew. */
+  | { kind: 'repository-gone' }
+
+/** T4: the manifest, what it names, who waited for it, and its tags, or nothing of it. */
+export async function putManifestRows(
+  db: Db,
+  repository: RepositoryRow,
+  digest: Digest,
+  bytes: Uint8Array,
+  manifest: ParsedManifest & ManifestDetails,
+  isRequired: (reference: ManifestReference) => boolean,
+  tags: readonly Tag[],
+  actor: Actor,
+): Promise<PutOutcome> {
+  const steps: Step[] = [
+    LOCK_REPOSITORY,
+    { statement: OTHER_TYPE, expect: 0 },
+    { statement: MISSING, expect: 0 },
+    { statement: UPSERT, expect: 1 },
+    { statement: INSERT_REFS },
+    { statement: FILL_WAITING },
+    ...(repository.published ? [] : [PUBLISH_REPOSITORY]),
+    ...(tags.length > 0 ? MOVE_TAGS : []),
+  ]
+  const outcome = await db.write({
+    steps,
+    params: {
+      ...actorParams(actor),
+      ...manifestParams(manifest, bytes),
+      repositoryId: repository.id,
+      digest: digestToBytes(digest),
+      refs: refsJson(manifest.references, isRequired),
+      tags: tagList(tags),
+      deletionId: null,
+    },
+    touches: [repository.name],
+    journal: [journalEntry(repository.name, digest, manifest.mediaType, bytes, tags, actor)],
+  })
+  if (outcome.done) return { kind: 'stored' }
+  if (outcome.missed === 0) return { kind: 'repository-gone' }
+  if (outcome.missed === 1) return { kind: 'other-type', mediaType: outcome.rows[0]?.['media_type'] as string }
+  return { kind: 'missing', digests: outcome.rows.map((row) => row['digest'] as Digest) }
+}
+
+function manifestParams(manifest: ParsedManifest & ManifestDetails, bytes: Uint8Array) {
+  let contentSize = 0
+  for (const { descriptor } of manifest.references) contentSize += descriptor.size
+  return {
+    mediaType: manifest.mediaType,
+    artifactType: manifest.artifactType ?? null,
+    subject: manifest.subject === undefined ? null : digestToBytes(manifest.subject.digest),
+    bytes,
+    configDigest: manifest.config === undefined ? null : digestToBytes(manifest.config.digest),
+    configType: manifest.config?.mediaType ?? null,
+    platform: manifest.platform ?? null,
+    created: manifest.created ?? null,
+    annotations: manifest.annotations === undefined ? null : JSON.stringify(manifest.annotations),
+    contentSize: Math.min(contentSize, Number.MAX_SAFE_INTEGER),
+  }
+}
+
+function refsJson(
+  references: readonly ManifestReference[],
+  isRequired: (reference: ManifestReference) => boolean,
+): string {
+  return JSON.stringify(
+    references.map((reference) => ({
+      kind: reference.kind,
+      digest: reference.descriptor.digest,
+      bytes: Buffer.from(digestToBytes(reference.descriptor.digest)).toString('hex'),
+      mediaType: reference.descriptor.mediaType,
+      size: reference.descriptor.size,
+      platform: reference.descriptor.platform,
+      role: reference.descriptor.role,
+      required: isRequired(reference) ? 1 : 0,
+    })),
+  )
+}
+
+function journalEntry(
+  repository: string,
+  digest: Digest,
+  mediaType: string,
+  bytes: Uint8Array,
+  tags: readonly Tag[],
+  actor: Actor,
+): JournalEntry {
+  const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
+  return { do: 'manifest', repository, digest, mediaType, bytes: body, tags, by: actor.principalName, cause: actor.cause }
+}
+
+const RENEW: Statement = {
+  name: 'renew-manifest',
+  sql: `UPDATE manifests SET expires_at = :until
+        WHERE repository_id = :repositoryId AND digest = :digest AND deleted_at IS NULL AND expires_at IS NOT NULL`,
+}
+
+/** T3 for a manifest that would expire: whoever reads it by digest has time to name it. */
+export async function renewManifest(
+  db: Db,
+  repository: string,
+  manifest: StoredManifest,
+  now: number,
+): Promise<void> {
+  await db.write({
+    steps: [{ statement: RENEW }],
+    params: {
+      repositoryId: manifest.repositoryId,
+      digest: digestToBytes(manifest.digest),
+      until: now + LEASE_MS,
+    },
+    touches: [repository],
+  })
+}
+
+const EXISTING: Statement = {
+  name: 'existing-manifests',
+  sql: `SELECT m.digest FROM json_each(:digests) j
+        JOIN repositories r ON r.name = :repository AND r.deleted_at IS NULL
+        JOIN manifests m ON m.repository_id = r.id AND m.digest = unhex(j.value) AND m.deleted_at IS NULL`,
+  rows: true,
+}
+
+/** Which of these manifests can be read in this repository. */
+export async function existingManifests(
+  db: Db,
+  repository: string,
+  digests: readonly Digest[],
+): Promise<Set<Digest>> {
+  const list = JSON.stringify(digests.map((digest) => Buffer.from(digestToBytes(digest)).toString('hex')))
+  const rows = await db.read(EXISTING, { digests: list, repository })
+  return new Set(rows.map((row) => digestFromBytes(row['digest'] as Uint8Array)))
+}
+

@@ -1,0 +1,73 @@
+/** Repositories: rows that uploads and manifests make, and the list of those that have had a manifest. */
+import type { RepositoryName } from '../oci/reference.ts'
+import type { Db, Statement, Step } from './database.ts'
+
+/** A repository as statements need it. The id is never used again, so a stale one is refused, not mistaken. */
+export type RepositoryRow = { id: number; name: RepositoryName; published: boolean }
+
+const FIND: Statement = {
+  name: 'find-repository',
+  sql: 'SELECT id, published_at FROM repositories WHERE name = :repository AND deleted_at IS NULL',
+  rows: true,
+}
+const CREATE: Statement = {
+  name: 'create-repository',
+  sql: `INSERT INTO repositories (name, created_at, created_by) VALUES (:repository, :now, :createdBy)
+        ON CONFLICT (name) WHERE deleted_at IS NULL DO NOTHING`,
+}
+const PUBLISH: Statement = {
+  name: 'publish-repository',
+  sql: 'UPDATE repositories SET published_at = :now WHERE id = :repositoryId AND published_at IS NULL',
+}
+const LIVE: Statement = {
+  name: 'lock-repository',
+  sql: 'SELECT 1 AS live FROM repositories WHERE id = :repositoryId AND deleted_at IS NULL',
+  rows: true,
+}
+const LIST: Statement = {
+  name: 'list-repositories',
+  sql: `SELECT name FROM repositories
+        WHERE deleted_at IS NULL AND published_at IS NOT NULL AND name > :after ORDER BY name LIMIT :limit`,
+  rows: true,
+}
+
+/** First step of a transaction that adds to a repository: refuses when it was deleted meanwhile. */
+export const LOCK_REPOSITORY: Step = { statement: LIVE, expect: 1 }
+/** Makes it show in the catalog. */
+export const PUBLISH_REPOSITORY: Step = { statement: PUBLISH }
+
+export async function findRepository(db: Db, name: RepositoryName): Promise<RepositoryRow | undefined> {
+  return db.cached(
+    name,
+    'repository',
+    FIND,
+    { repository: name },
+    ([row]) =>
+      row === undefined ? undefined : { id: row['id'] as number, name, published: row['published_at'] !== null },
+    () => 32,
+  )
+}
+
+export async function findOrCreateRepository(
+  db: Db,
+  name: RepositoryName,
+  createdBy: string,
+  now: number,
+): Promise<RepositoryRow> {
+  for (;;) {
+    const found = await findRepository(db, name)
+    if (found !== undefined) return found
+    await db.write({
+      steps: [{ statement: CREATE }],
+      params: { repository: name, createdBy, now },
+      touches: [name],
+      journal: [{ do: 'repository', repository: name, by: createdBy }],
+    })
+  }
+}
+
+/** Names after `after` in byte order, at most `limit`. */
+export async function listRepositoryNames(db: Db, after: string, limit: number): Promise<string[]> {
+  const rows = await db.read(LIST, { after, limit })
+  return rows.map((row) => row['name'] as string)
+}

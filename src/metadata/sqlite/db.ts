@@ -1,0 +1,52 @@
+/** SQLite behind the two verbs: reads on this thread, writes through the writer, rows kept exactly. */
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { Db, Params, Row, SqlValue, Statement } from '../database.ts'
+import { createReadCache } from './read-cache.ts'
+import type { Writer } from './writer.ts'
+
+export function createSqliteDb(options: {
+  /** The reading connection; closed with the Db. */
+  connection: DatabaseSync
+  writer: Writer
+  processId: string
+  /** Bytes of rows kept in memory at most. */
+  cacheBytes: number
+}): Db {
+  const { connection, writer } = options
+  const cache = createReadCache(connection, options.processId, options.cacheBytes)
+  const prepared = new Map<string, StatementSync>()
+
+  function all(statement: Statement, params: Params): Row[] {
+    let ready = prepared.get(statement.name)
+    if (ready === undefined) {
+      ready = connection.prepare(statement.sql)
+      ready.setAllowUnknownNamedParameters(true)
+      prepared.set(statement.name, ready)
+    }
+    return ready.all(params as Record<string, SqlValue>) as Row[]
+  }
+
+  return {
+    read: async (statement, params) => all(statement, params),
+    async cached(scope, key, statement, params, load, weigh) {
+      cache.sample()
+      const kept = cache.get(scope, key)
+      if (kept !== undefined) return kept as never
+      const value = load(all(statement, params))
+      if (value !== undefined) cache.set(scope, key, value, weigh(value))
+      return value
+    },
+    async write(transaction) {
+      try {
+        return await writer.write(transaction)
+      } finally {
+        // Before the answer is known to anyone: whoever hears of it also sees it.
+        for (const scope of transaction.touches) cache.touch(scope)
+      }
+    },
+    async close() {
+      await writer.close()
+      connection.close()
+    },
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * The writer thread: everything that one process writes goes through its one connection, grouped into as few commits
+ * as the queue allows, so that a sync never blocks the event loop. Answers are sent after COMMIT; the journal's lines
+ * are written behind them.
+ */
+import { DatabaseSync } from 'node:sqlite'
+import { parentPort, workerData } from 'node:worker_threads'
+import type { Transaction } from '../database.ts'
+import { createJournal } from '../journal.ts'
+import { type Applied, createApplier } from './apply.ts'
+import { createBallast } from './ballast.ts'
+import { CONNECTION_PRAGMAS } from './open.ts'
+
+export type WriterOptions = {
+  path: string
+  processId: string
+  /** Absent: no journal. */
+  journalFolder?: string
+  ballastPath: string
+}
+export type WriterRequest = { id: number; transaction: Transaction } | { close: true } | { refill: true }
+export type WriterAnswer = { answers: { id: number; applied: Applied }[] } | { closed: true }
+
+/** Transactions in one commit at most: keeps the time a commit takes, and what one failure repeats, small. */
+const GROUP = 64
+
+if (parentPort !== null) run(parentPort, workerData as WriterOptions)
+
+function run(port: NonNullable<typeof parentPort>, options: WriterOptions): void {
+  const db = new DatabaseSync(options.path)
+  db.exec(CONNECTION_PRAGMAS)
+  const ballast = createBallast(options.ballastPath)
+  const journal = options.journalFolder === undefined ? undefined : createJournal(options.journalFolder, options.processId)
+  const applier = createApplier({ db, processId: options.processId, makeRoom })
+  let queue: { id: number; transaction: Transaction }[] = []
+  let scheduled = false
+
+  /** First what the log of changes takes, then the ballast, a step at a time. */
+  function makeRoom(attempt: number): boolean {
+    if (attempt > 0) return ballast.shrink()
+    try {
+      db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    } catch {
+      return ballast.shrink()
+    }
+    return true
+  }
+
+  function drain(): void {
+    scheduled = false
+    const group = queue.slice(0, GROUP)
+    queue = queue.slice(GROUP)
+    const applied = applier.apply(group.map((member) => member.transaction))
+    const answers = group.map((member, index) => ({ id: member.id, applied: applied[index] as Applied }))
+    port.postMessage({ answers } satisfies WriterAnswer)
+    for (const [index, { transaction }] of group.entries()) {
+      if (applied[index]?.kind === 'done') journal?.append(transaction.journal ?? [])
+    }
+    journal?.flush()
+    if (queue.length > 0) schedule()
+  }
+
+  function schedule(): void {
+    if (scheduled) return
+    scheduled = true
+    setImmediate(drain)
+  }
+
+  function close(): void {
+    while (queue.length > 0) drain()
+    journal?.close()
+    db.close()
+    port.postMessage({ closed: true } satisfies WriterAnswer)
+    port.close()
+  }
+
+  port.on('message', (message: WriterRequest) => {
+    if ('close' in message) return close()
+    if ('refill' in message) return void ballast.refill()
+    queue.push(message)
+    schedule()
+  })
+}

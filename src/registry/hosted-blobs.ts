@@ -1,0 +1,150 @@
+/** Blobs: reading, mounting, unlinking. */
+import type { ByteSource, StoredObject } from '../blobs/blob-store.ts'
+import {
+  findAnySource,
+  findLinkedBlob,
+  LEASE_PROMISE_MS,
+  type LinkedBlob,
+  markDamaged,
+  mountFrom,
+  renewLease,
+  restampObject,
+  unlinkBlob,
+} from '../metadata/blob-links.ts'
+import { findOrCreateRepository } from '../metadata/repositories.ts'
+import { algorithmOf, type Digest } from '../oci/digest.ts'
+import { RegistryError } from '../oci/error.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import { actorOf } from './actor.ts'
+import type { HostedParts } from './hosted.ts'
+import { ignoringFullDisk, requireDeletes } from './hosted-manifests.ts'
+import type { ByteRange, Call, Registry } from './registry.ts'
+
+type BlobVerbs = Pick<Registry, 'statBlob' | 'openBlob' | 'deleteBlob' | 'mountBlob'>
+type Bounds = { first: number; last: number }
+
+export function createHostedBlobs(parts: HostedParts): BlobVerbs {
+  const { db, store, clock, rules, pulls } = parts
+
+  async function find(repository: RepositoryName, digest: Digest): Promise<LinkedBlob> {
+    const blob = await findLinkedBlob(db, repository, digest)
+    if (blob === undefined) throw unknownBlob(digest)
+    return blob
+  }
+
+  /** The bytes do not match the row: this blob is refused from now on, and the next push heals it. */
+  async function refuseDamaged(call: Call, digest: Digest, blob: LinkedBlob, what: string): Promise<never> {
+    call.log.error('a stored blob is damaged and no longer served; push it again to heal it', {
+      digest,
+      object: blob.object,
+      what,
+    })
+    if (!rules.readOnly) await ignoringFullDisk(markDamaged(db, digest, blob.object, clock.now()))
+    throw new RegistryError('BLOB_UNKNOWN', 'the stored bytes of this blob are damaged: push it again', {
+      detail: { digest },
+    })
+  }
+
+  /** The store says that the bytes were touched behind our back: they are right if the digest is. */
+  async function rehash(call: Call, digest: Digest, blob: LinkedBlob): Promise<void> {
+    const object = objectOf(digest, blob)
+    const source = await store.open(object, blob.size, undefined, undefined)
+    if (source === undefined || source === 'changed') return refuseDamaged(call, digest, blob, 'missing')
+    const hash = store.createHash(algorithmOf(digest), { length: blob.size })
+    try {
+      await hashAll(source, hash)
+      if ((await hash.digest()) !== digest) return await refuseDamaged(call, digest, blob, 'other bytes')
+    } finally {
+      hash.close()
+      source.close()
+    }
+    const stat = await store.stat(object)
+    if (stat?.stamp !== undefined && !rules.readOnly) {
+      await ignoringFullDisk(restampObject(db, blob.object, stat.stamp))
+    }
+  }
+
+  async function openWhole(
+    call: Call,
+    digest: Digest,
+    blob: LinkedBlob,
+    bounds: Bounds | undefined,
+  ): Promise<ByteSource> {
+    const object = objectOf(digest, blob)
+    let source = await store.open(object, blob.size, bounds, blob.stamp)
+    if (source === 'changed') {
+      await rehash(call, digest, blob)
+      source = await store.open(object, blob.size, bounds, undefined)
+    }
+    if (source === undefined || source === 'changed') return refuseDamaged(call, digest, blob, 'missing or cut')
+    return source
+  }
+
+  return {
+    async statBlob(_call, repository, digest) {
+      const blob = await find(repository, digest)
+      const now = clock.now()
+      if (!rules.readOnly && blob.leaseUntil < now + LEASE_PROMISE_MS) {
+        const there = await ignoringFullDisk(renewLease(db, repository, blob, digest, now))
+        if (there === false) throw unknownBlob(digest)
+      }
+      return { size: blob.size }
+    },
+    async openBlob(call, repository, digest, range) {
+      const blob = await find(repository, digest)
+      const bounds = range === undefined ? undefined : boundsOf(range, blob.size)
+      const source = await openWhole(call, digest, blob, bounds)
+      pulls.blob(blob.repositoryId, source.length)
+      return { digest, size: blob.size, source, ...(bounds && { range: bounds }) }
+    },
+    async deleteBlob(call, repository, digest) {
+      requireDeletes(rules)
+      const removed = await unlinkBlob(db, repository, digest, actorOf(call, clock.now()))
+      if (!removed) throw unknownBlob(digest)
+    },
+    async mountBlob(call, repository, digest, from) {
+      const source = from ?? (await findAnySource(db, digest))
+      if (source === undefined) return 'unavailable'
+      const known = await findLinkedBlob(db, source, digest)
+      if (known === undefined) return 'unavailable'
+      const actor = actorOf(call, clock.now())
+      const target = await findOrCreateRepository(db, repository, actor.principalName, actor.now)
+      return (await mountFrom(db, source, target, digest, actor)) ? 'mounted' : 'unavailable'
+    },
+  }
+}
+
+function objectOf(digest: Digest, blob: LinkedBlob): StoredObject {
+  return { id: blob.object, digest, ...(blob.path !== undefined && { path: blob.path }) }
+}
+
+function unknownBlob(digest: Digest): RegistryError {
+  return new RegistryError('BLOB_UNKNOWN', undefined, { detail: { digest } })
+}
+
+/** RFC 9110, section 14.1.2. @throws RegistryError RANGE_INVALID */
+function boundsOf(range: ByteRange, size: number): Bounds {
+  const bounds =
+    'suffix' in range
+      ? { first: Math.max(0, size - range.suffix), last: size - 1 }
+      : { first: range.first, last: Math.min(range.last ?? size - 1, size - 1) }
+  const isEmpty = 'suffix' in range && range.suffix === 0
+  if (bounds.first <= bounds.last && !isEmpty) return bounds
+  throw new RegistryError('RANGE_INVALID', `the blob has ${size} bytes; the range asked for lies outside`, {
+    detail: { size },
+  })
+}
+
+/** Feeds everything a source gives to a hash. */
+export async function hashAll(
+  source: ByteSource,
+  hash: { update(bytes: Uint8Array): Promise<void> | void },
+): Promise<void> {
+  if (source.whole !== undefined) return void (await hash.update(source.whole))
+  for (;;) {
+    const piece = await source.read()
+    if (piece === undefined) return
+    await hash.update(piece.bytes)
+    piece.release()
+  }
+}

@@ -1,0 +1,70 @@
+/** Lists: tags, repositories, referrers. */
+import { existingManifests, findManifest } from '../metadata/manifests.ts'
+import { listReferrerRows } from '../metadata/referrers.ts'
+import { findRepository, listRepositoryNames } from '../metadata/repositories.ts'
+import { listTagNames } from '../metadata/tags.ts'
+import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts'
+import type { Digest } from '../oci/digest.ts'
+import { RegistryError } from '../oci/error.ts'
+import { fallbackTag, parseManifest } from '../oci/manifest.ts'
+import { parseTag, type RepositoryName } from '../oci/reference.ts'
+import type { HostedParts } from './hosted.ts'
+import type { Registry } from './registry.ts'
+
+type ListingVerbs = Pick<Registry, 'listTags' | 'listReferrers' | 'listRepositories'>
+
+export function createHostedListings({ db, rules }: HostedParts): ListingVerbs {
+  /** Referrers that a client listed itself, under the fallback tag, because the registry before had no referrers API. */
+  async function fallbackReferrers(repository: RepositoryName, subject: Digest): Promise<Descriptor[]> {
+    const index = await findManifest(db, repository, { kind: 'tag', tag: parseTag(fallbackTag(subject)) })
+    if (index === undefined || index.mediaType !== MEDIA_TYPE.ociIndex) return []
+    const listed = parseManifest(index.mediaType, index.bytes, rules.maxReferences).references
+    const there = await existingManifests(
+      db,
+      repository,
+      listed.map(({ descriptor }) => descriptor.digest),
+    )
+    return listed
+      .map(({ descriptor }) => descriptor)
+      .filter(({ digest }) => there.has(digest))
+      .map(({ mediaType, digest, size, artifactType, annotations }) => ({
+        mediaType,
+        digest,
+        size,
+        ...(artifactType && { artifactType }),
+        ...(annotations && { annotations }),
+      }))
+  }
+
+  return {
+    async listTags(_call, repository, { limit, after }) {
+      const found = await findRepository(db, repository)
+      if (found === undefined || !found.published) {
+        throw new RegistryError('NAME_UNKNOWN', undefined, { detail: { name: repository } })
+      }
+      const names = await listTagNames(db, repository, after ?? '', limit + 1)
+      if (names.length <= limit) return { names, more: false }
+      return { names: names.slice(0, limit), more: true }
+    },
+    async listReferrers(_call, repository, subject, artifactType, { limit, after }) {
+      const last = after as Digest | undefined
+      const rows = await listReferrerRows(db, repository, subject, artifactType, last, limit + 1)
+      const known = new Set(rows.map(({ digest }) => digest))
+      const fallback = (await fallbackReferrers(repository, subject)).filter(
+        (descriptor) =>
+          !known.has(descriptor.digest) &&
+          (last === undefined || descriptor.digest > last) &&
+          (artifactType === undefined || descriptor.artifactType === artifactType),
+      )
+      const all =
+        fallback.length === 0
+          ? rows
+          : [...rows, ...fallback].sort((a, b) => (a.digest < b.digest ? -1 : a.digest > b.digest ? 1 : 0))
+      return { descriptors: all.slice(0, limit), more: all.length > limit }
+    },
+    async listRepositories(_call, { limit, after }) {
+      const names = await listRepositoryNames(db, after ?? '', limit + 1)
+      return { names: names.slice(0, limit), more: names.length > limit }
+    },
+  }
+}

@@ -1,0 +1,174 @@
+/** Manifests: rows with their bytes, so that a pull is one query. */
+import { findLinkedBlob, LEASE_PROMISE_MS } from '../metadata/blob-links.ts'
+import {
+  findManifest,
+  type ManifestDetails,
+  putManifestRows,
+  type PutOutcome,
+  renewManifest,
+  type StoredManifest,
+} from '../metadata/manifests.ts'
+import { DatabaseFullError } from '../metadata/database.ts'
+import { findOrCreateRepository, findRepository } from '../metadata/repositories.ts'
+import { deleteManifestRow, deleteTagRow } from '../metadata/tags.ts'
+import { algorithmOf, type Digest, digestOf } from '../oci/digest.ts'
+import { RegistryError } from '../oci/error.ts'
+import { type ManifestReference, type ParsedManifest, parseManifest } from '../oci/manifest.ts'
+import type { Reference, RepositoryName } from '../oci/reference.ts'
+import { actorOf } from './actor.ts'
+import type { HostedParts, HostedRules } from './hosted.ts'
+import { readImageConfig } from './image-config.ts'
+import type { ManifestPut, Registry } from './registry.ts'
+
+type ManifestVerbs = Pick<
+  Registry,
+  'getManifest' | 'statManifest' | 'putManifest' | 'deleteManifest' | 'deleteTag'
+>
+
+export function createHostedManifests(parts: HostedParts): ManifestVerbs {
+  const { db, clock, rules, pulls } = parts
+
+  async function find(repository: RepositoryName, reference: Reference): Promise<StoredManifest> {
+    const manifest = await findManifest(db, repository, reference)
+    if (manifest === undefined) throw unknownManifest(reference)
+    if (reference.kind === 'digest' && manifest.expiresAt !== undefined) await keepFor(repository, manifest)
+    return manifest
+  }
+
+  /** A digest that was just read may be named in a push a little later. */
+  async function keepFor(repository: RepositoryName, manifest: StoredManifest): Promise<void> {
+    const now = clock.now()
+    if (rules.readOnly || (manifest.expiresAt ?? Infinity) >= now + LEASE_PROMISE_MS) return
+    await ignoringFullDisk(renewManifest(db, repository, manifest, now))
+  }
+
+  async function detailsOf(repository: RepositoryName, manifest: ParsedManifest): Promise<ManifestDetails> {
+    if (manifest.config === undefined) return {}
+    const blob = await findLinkedBlob(db, repository, manifest.config.digest)
+    return blob === undefined ? {} : readImageConfig(parts.store, manifest.config, blob)
+  }
+
+  async function store(
+    call: Parameters<Registry['putManifest']>[0],
+    repository: RepositoryName,
+    put: ManifestPut,
+    digest: Digest,
+    manifest: ParsedManifest & ManifestDetails,
+  ): Promise<Exclude<PutOutcome, { kind: 'repository-gone' }>> {
+    for (;;) {
+      const actor = actorOf(call, clock.now())
+      const row = await findOrCreateRepository(db, repository, actor.principalName, actor.now)
+      const isRequired = (reference: ManifestReference) => mustBeHere(reference, manifest, rules)
+      const outcome = await putManifestRows(db, row, digest, put.bytes, manifest, isRequired, put.tags, actor)
+      if (outcome.kind !== 'repository-gone') return outcome
+    }
+  }
+
+  return {
+    async getManifest(_call, repository, reference) {
+      const manifest = await find(repository, reference)
+      pulls.manifest(manifest.repositoryId, manifest.digest, reference.tag, manifest.bytes.byteLength)
+      return manifest
+    },
+    async statManifest(_call, repository, reference) {
+      const manifest = await find(repository, reference)
+      return { digest: manifest.digest, mediaType: manifest.mediaType, size: manifest.bytes.byteLength }
+    },
+    async putManifest(call, repository, put) {
+      const digest = checkedDigest(put)
+      const manifest = parseManifest(put.mediaType, put.bytes, rules.maxReferences)
+      checkUrls(manifest, rules)
+      const details = await detailsOf(repository, manifest)
+      const outcome = await store(call, repository, put, digest, { ...manifest, ...details })
+      if (outcome.kind === 'missing') throw missingReferences(outcome.digests)
+      if (outcome.kind === 'other-type') {
+        throw new RegistryError(
+          'MANIFEST_INVALID',
+          `these bytes are stored here as ${outcome.mediaType}; the same digest cannot mean something else`,
+        )
+      }
+      return { digest, ...(manifest.subject && { subject: manifest.subject.digest }) }
+    },
+    async deleteManifest(call, repository, digest) {
+      requireDeletes(rules)
+      const row = await findRepository(db, repository)
+      const actor = actorOf(call, clock.now())
+      const deleted = row !== undefined && (await deleteManifestRow(db, row, digest, rules.keepMs, actor))
+      if (!deleted) throw unknownManifest({ kind: 'digest', digest })
+    },
+    async deleteTag(call, repository, tag) {
+      requireDeletes(rules)
+      const deleted = await deleteTagRow(db, repository, tag, rules.keepMs, actorOf(call, clock.now()))
+      if (!deleted) throw unknownManifest({ kind: 'tag', tag })
+    },
+  }
+}
+
+/** @throws RegistryError UNSUPPORTED */
+export function requireDeletes(rules: HostedRules): void {
+  if (rules.deletes) return
+  throw new RegistryError(
+    'UNSUPPORTED',
+    'deletes are switched off: set storage.delete.enabled (REGISTRY_STORAGE_DELETE_ENABLED=true)',
+  )
+}
+
+/** A lease is a promise for later; reading must go on where there is no room to write it down. */
+export async function ignoringFullDisk<T>(write: Promise<T>): Promise<T | undefined> {
+  try {
+    return await write
+  } catch (error) {
+    if (error instanceof DatabaseFullError) return undefined
+    throw error
+  }
+}
+
+function unknownManifest(reference: Reference): RegistryError {
+  const detail = reference.kind === 'tag' ? { tag: reference.tag } : { digest: reference.digest }
+  return new RegistryError('MANIFEST_UNKNOWN', undefined, { detail })
+}
+
+function checkedDigest(put: ManifestPut): Digest {
+  const algorithm = put.digest === undefined ? 'sha256' : algorithmOf(put.digest)
+  const digest = digestOf(algorithm, put.bytes)
+  if (put.digest === undefined || put.digest === digest) return digest
+  throw new RegistryError('DIGEST_INVALID', 'the manifest does not have the digest in the URL', {
+    detail: { expected: put.digest, received: digest },
+  })
+}
+
+function missingReferences(digests: readonly Digest[]): RegistryError {
+  const some = digests.slice(0, 3).join(', ') + (digests.length > 3 ? ', …' : '')
+  return new RegistryError(
+    'MANIFEST_BLOB_UNKNOWN',
+    `the manifest names what is not in this repository (${some}): push that first`,
+    { detail: { digests: digests.slice(0, 1000) } },
+  )
+}
+
+function mustBeHere(reference: ManifestReference, manifest: ParsedManifest, rules: HostedRules): boolean {
+  if (reference.nonDistributable || rules.sparse === 'all') return false
+  if (manifest.kind === 'image') return true
+  if (rules.sparse === 'indexes') return false
+  const { platform } = reference.descriptor
+  return rules.requiredPlatforms === 'all' || (platform !== undefined && matchesPlatform(platform, rules.requiredPlatforms))
+}
+
+/** A platform list names os/architecture; a variant does not matter. */
+function matchesPlatform(platform: string, list: readonly string[]): boolean {
+  return list.some((entry) => platform === entry || platform.startsWith(`${entry}/`))
+}
+
+function checkUrls(manifest: ParsedManifest, rules: HostedRules): void {
+  const { allow, deny } = rules.urls
+  for (const { descriptor } of manifest.references) {
+    for (const url of descriptor.urls ?? []) {
+      const allowed = allow.length === 0 || allow.some((pattern) => pattern.test(url))
+      if (!allowed || deny.some((pattern) => pattern.test(url))) {
+        throw new RegistryError('MANIFEST_INVALID', 'a layer lies at a URL that validation.manifests.urls does not allow', {
+          detail: { url: url.slice(0, 500) },
+        })
+      }
+    }
+  }
+}

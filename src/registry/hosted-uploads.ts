@@ -1,0 +1,180 @@
+/**
+ * Uploads. Each request that writes claims the upload's row; the last claimant wins and the loser cannot commit.
+ *
+ *   append:  look, check the offset · stop our own request that is writing, if the new one names the offset
+ *            · claim (a new object where another process may still write into the old one)
+ *            · bytes to the store and through the hash · save what was received, end the claim
+ *   finish:  the same for a last chunk · compare the digest · make the object durable · T1
+ */
+import { randomBytes } from 'node:crypto'
+import type { ObjectId, ObjectStat } from '../blobs/blob-store.ts'
+import { commitBlob, findLinkedBlob, type UploadCommit } from '../metadata/blob-links.ts'
+import { DatabaseFullError } from '../metadata/database.ts'
+import { findOrCreateRepository } from '../metadata/repositories.ts'
+import { createUpload, findUpload, removeUpload, uploadCommit, uploadIdFromBytes } from '../metadata/uploads.ts'
+import type { Digest } from '../oci/digest.ts'
+import { RegistryError } from '../oci/error.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import { actorOf } from './actor.ts'
+import type { HostedParts } from './hosted.ts'
+import type { Call, Chunk, Registry } from './registry.ts'
+import { createUploadSessions } from './upload-sessions.ts'
+import { createUploadWriter, type WrittenObject } from './upload-writer.ts'
+
+type UploadVerbs = Pick<
+  Registry,
+  'putBlob' | 'startUpload' | 'getUpload' | 'appendUpload' | 'finishUpload' | 'cancelUpload'
+>
+
+/** A push in one request leaves no row before its commit; the scrub leaves unknown objects alone for seven days. */
+const LONGEST_REQUEST_MS = 86_400_000
+
+export function createHostedUploads(parts: HostedParts): { verbs: UploadVerbs; close(): void } {
+  const { db, store, clock } = parts
+  const sessions = createUploadSessions()
+  const writer = createUploadWriter(parts, sessions)
+
+  async function find(call: Call, repository: RepositoryName, id: string) {
+    const row = await findUpload(db, repository, id)
+    // An upload belongs to its repository and to who began it; for anyone else it is not there.
+    if (row === undefined || row.principal !== call.principal.id) throw unknownUpload(id)
+    return row
+  }
+
+  /** The bytes are durable: T1. @returns false: the upload was not as it was */
+  async function commit(
+    call: Call,
+    repository: RepositoryName,
+    digest: Digest,
+    written: WrittenObject,
+    { size, stamp }: ObjectStat,
+    upload?: UploadCommit,
+  ): Promise<boolean> {
+    for (;;) {
+      const actor = actorOf(call, clock.now())
+      const row = await findOrCreateRepository(db, repository, actor.principalName, actor.now)
+      const outcome = await commitBlob(db, row, digest, { id: written.state.object.id, size, stamp }, actor, upload)
+      if (outcome.done) return true
+      const repositoryGone = outcome.missed === (upload === undefined ? 0 : 1)
+      if (!repositoryGone) return false
+    }
+  }
+
+  /** A blob as one body, with an object of its own. @returns false: the upload it came by was not as it was */
+  async function receiveWhole(
+    call: Call,
+    repository: RepositoryName,
+    digest: Digest,
+    chunk: Chunk,
+    upload?: UploadCommit,
+  ): Promise<boolean> {
+    const began = clock.now()
+    const written = await writer.writeWhole(call, newObjectId(), digest, chunk)
+    let isWriting = false
+    try {
+      checkDigest(written.digest, digest)
+      if (clock.now() - began > LONGEST_REQUEST_MS) {
+        throw new RegistryError('BLOB_UPLOAD_INVALID', 'the push took longer than a day: send it in chunks')
+      }
+      const finished = await store.finish(written.state, digest)
+      isWriting = true
+      const done = await commit(call, repository, digest, written, finished, upload)
+      if (!done) await store.remove([written.state.object])
+      return done
+    } catch (error) {
+      // A commit whose answer did not come may have happened: then the object stays, and the scrub looks at it later.
+      const isUndone = !isWriting || error instanceof DatabaseFullError
+      if (isUndone) await store.remove([written.state.object]).catch(() => undefined)
+      throw error
+    }
+  }
+
+  /** A closing PUT that is repeated because its answer was lost has done its work. */
+  async function alreadyDone(repository: RepositoryName, digest: Digest): Promise<boolean> {
+    return (await findLinkedBlob(db, repository, digest)) !== undefined
+  }
+
+  async function finish(
+    call: Call,
+    repository: RepositoryName,
+    id: string,
+    digest: Digest,
+    chunk: Chunk | undefined,
+  ): Promise<boolean> {
+    const row = await find(call, repository, id)
+    writer.checkOffset(row, chunk)
+    if (row.received === 0 && sessions.writer(id) === undefined && row.holder === undefined) {
+      const body = chunk ?? { body: emptyBody(), length: 0 }
+      return receiveWhole(call, repository, digest, body, uploadCommit(id, row.version, false))
+    }
+    const written = await writer.prepareFinish(call, row, digest, chunk)
+    checkDigest(written.digest, digest)
+    const finished = await store.finish(written.state, digest)
+    const done = await commit(call, repository, digest, written, finished, uploadCommit(id, written.version, true))
+    sessions.dropHash(id)
+    return done
+  }
+
+  const verbs: UploadVerbs = {
+    async putBlob(call, repository, digest, chunk) {
+      await receiveWhole(call, repository, digest, chunk)
+    },
+    async startUpload(call, repository, algorithm) {
+      const id = uploadIdFromBytes(randomBytes(16))
+      for (;;) {
+        const now = clock.now()
+        const row = await findOrCreateRepository(db, repository, call.principal.name, now)
+        const upload = { id, principal: call.principal.id, algorithm: algorithm ?? 'sha256', now } as const
+        if (await createUpload(db, row, upload)) return { id, received: 0 }
+      }
+    },
+    async getUpload(call, repository, id) {
+      const { received } = await find(call, repository, id)
+      return { id, received }
+    },
+    async appendUpload(call, repository, id, chunk) {
+      const row = await find(call, repository, id)
+      return { id, received: await writer.append(call, row, chunk) }
+    },
+    async finishUpload(call, repository, id, digest, chunk) {
+      let done: boolean
+      try {
+        done = await finish(call, repository, id, digest, chunk)
+      } catch (error) {
+        const isGone = error instanceof RegistryError && error.code === 'BLOB_UPLOAD_UNKNOWN'
+        if (isGone && (await alreadyDone(repository, digest))) return
+        throw error
+      }
+      if (!done && !(await alreadyDone(repository, digest))) throw unknownUpload(id)
+    },
+    async cancelUpload(call, repository, id) {
+      const row = await find(call, repository, id)
+      sessions.writer(id)?.abort()
+      await sessions.writer(id)?.done
+      const current = await find(call, repository, id)
+      const removed = await removeUpload(db, id, current.version, clock.now())
+      if (!removed) throw unknownUpload(row.id)
+      sessions.dropHash(id)
+    },
+  }
+  return { verbs, close: sessions.close }
+}
+
+function newObjectId(): ObjectId {
+  return randomBytes(16).toString('hex') as ObjectId
+}
+
+async function* emptyBody(): AsyncGenerator<Uint8Array> {}
+
+function unknownUpload(id: string): RegistryError {
+  return new RegistryError('BLOB_UPLOAD_UNKNOWN', 'no such upload in this repository: begin a new one', {
+    detail: { id: id.slice(0, 100) },
+  })
+}
+
+function checkDigest(received: Digest, expected: Digest): void {
+  if (received === expected) return
+  throw new RegistryError('DIGEST_INVALID', 'the bytes received do not have the digest in the URL', {
+    detail: { expected, received },
+  })
+}

@@ -1,0 +1,59 @@
+/** What the config blob of an image says of it, for lists; never needed to serve it. */
+import type { BlobStore, ByteSource, StoredObject } from '../blobs/blob-store.ts'
+import type { LinkedBlob } from '../metadata/blob-links.ts'
+import type { ManifestDetails } from '../metadata/manifests.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { isObject, optionalString, platformText } from '../oci/manifest-fields.ts'
+
+const CONFIG_TYPES: ReadonlySet<string> = new Set([
+  'application/vnd.oci.image.config.v1+json',
+  'application/vnd.docker.container.image.v1+json',
+])
+/** Larger ones are not read: nothing here is worth it. */
+const MAX_BYTES = 1024 * 1024
+
+/** Platform and creation time; empty where the blob is not an image's config or does not say. */
+export async function readImageConfig(
+  store: BlobStore,
+  config: Descriptor,
+  blob: LinkedBlob,
+): Promise<ManifestDetails> {
+  if (!CONFIG_TYPES.has(config.mediaType) || blob.size > MAX_BYTES) return {}
+  try {
+    const object: StoredObject = {
+      id: blob.object,
+      digest: config.digest,
+      ...(blob.path !== undefined && { path: blob.path }),
+    }
+    const source = await store.open(object, blob.size, undefined, undefined)
+    if (source === undefined || source === 'changed') return {}
+    return detailsOf(JSON.parse((await readAll(source)).toString('utf8')))
+  } catch {
+    // An image whose config cannot be understood is stored all the same.
+    return {}
+  }
+}
+
+function detailsOf(document: unknown): ManifestDetails {
+  if (!isObject(document)) return {}
+  const created = Date.parse(optionalString(document, 'created') ?? '')
+  return {
+    platform: platformText(document, 'config'),
+    ...(Number.isSafeInteger(created) && { created }),
+  }
+}
+
+async function readAll(source: ByteSource): Promise<Buffer> {
+  if (source.whole !== undefined) return Buffer.from(source.whole)
+  const pieces: Buffer[] = []
+  try {
+    for (;;) {
+      const piece = await source.read()
+      if (piece === undefined) return Buffer.concat(pieces)
+      pieces.push(Buffer.from(piece.bytes))
+      piece.release()
+    }
+  } finally {
+    source.close()
+  }
+}

@@ -1,0 +1,57 @@
+/** What a store or database cannot do, told in the protocol's words. */
+import { RegistryError } from '../oci/error.ts'
+import { DatabaseFullError } from '../metadata/database.ts'
+import type { Registry } from './registry.ts'
+
+/**
+ * Docker stops retrying on DENIED and on this text, and shows it; a 5xx it would repeat for minutes.
+ * (moby distribution/errors.go)
+ */
+const NO_SPACE =
+  'no space left on device: delete what is not needed or give the registry more room; what is stored stays readable'
+const READ_ONLY = 'the registry cannot write to its storage: it is mounted read-only'
+
+const BY_SYSTEM_CODE: ReadonlyMap<string, string> = new Map([
+  ['ENOSPC', NO_SPACE],
+  ['EDQUOT', NO_SPACE],
+  ['EROFS', READ_ONLY],
+])
+
+export function translateStorageError(error: unknown): unknown {
+  if (error instanceof RegistryError) return error
+  if (error instanceof DatabaseFullError) return new RegistryError('DENIED', NO_SPACE, { cause: error })
+  const message = BY_SYSTEM_CODE.get((error as NodeJS.ErrnoException | undefined)?.code ?? '')
+  return message === undefined ? error : new RegistryError('DENIED', message, { cause: error })
+}
+
+/** @returns the same verbs, throwing DENIED where the disk is full or read-only */
+export function withStorageErrors(inner: Registry): Registry {
+  const told = async <T>(result: Promise<T>): Promise<T> => {
+    try {
+      return await result
+    } catch (error) {
+      throw translateStorageError(error)
+    }
+  }
+  return {
+    // The hot reads write nothing that could find the disk full.
+    getManifest: inner.getManifest,
+    statManifest: inner.statManifest,
+    openBlob: inner.openBlob,
+    listTags: inner.listTags,
+    listReferrers: inner.listReferrers,
+    listRepositories: inner.listRepositories,
+    statBlob: (...args) => told(inner.statBlob(...args)),
+    putManifest: (...args) => told(inner.putManifest(...args)),
+    deleteManifest: (...args) => told(inner.deleteManifest(...args)),
+    deleteTag: (...args) => told(inner.deleteTag(...args)),
+    deleteBlob: (...args) => told(inner.deleteBlob(...args)),
+    putBlob: (...args) => told(inner.putBlob(...args)),
+    mountBlob: (...args) => told(inner.mountBlob(...args)),
+    startUpload: (...args) => told(inner.startUpload(...args)),
+    getUpload: (...args) => told(inner.getUpload(...args)),
+    appendUpload: (...args) => told(inner.appendUpload(...args)),
+    finishUpload: (...args) => told(inner.finishUpload(...args)),
+    cancelUpload: (...args) => told(inner.cancelUpload(...args)),
+  } satisfies Registry
+}
