@@ -2,17 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { DigestAlgorithm } from '../oci/digest.ts'
-import {
-  append,
-  bodyOf,
-  brokenBody,
-  bytesOf,
-  drain,
-  newObject,
-  push,
-  readBack,
-  sha,
-} from './blob-fixtures.ts'
+import { append, bodyOf, brokenBody, bytesOf, newObject, push, readBack, sha } from './blob-fixtures.ts'
 import { LostBytesError, type BlobStore, type UploadState } from './blob-store.ts'
 
 const KIB = 1024
@@ -307,13 +297,6 @@ export function blobStoreSuite(
 
     test('the probe finds a working store', async () => {
       await store.probe()
-    })
-
-    test('what is left open does not hold up the end', async () => {
-      const pushed = await push(store, bytesOf(200_000))
-      const source = await store.open(pushed.object, 200_000, undefined, undefined)
-      assert.ok(source !== undefined && source !== 'changed')
-      assert.equal((await drain(source)).byteLength, 200_000)
     })
   })
 }

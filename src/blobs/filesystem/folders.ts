@@ -4,6 +4,7 @@ import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { closeFile, ifThere, openFile, syncFile } from './calls.ts'
 import { FOLDERS, type Names } from './names.ts'
+import { createSharedSync } from './shared-sync.ts'
 
 /**
  * Makes the 256 folders where there are none. They appear all at once, by one rename: where `objects` is, all are.
@@ -51,12 +52,9 @@ export type Folders = {
   close(): Promise<void>
 }
 
-type Syncing = { current: Promise<void>; next: Promise<void> | undefined }
-
-/** Keeps the folders open, and lets those who wait for the same folder share a sync. */
+/** Keeps the folders open, so that a sync is one trip to the thread pool. */
 export function createFolders(): Folders {
   const files = new Map<string, Promise<number>>()
-  const syncing = new Map<string, Syncing>()
 
   const open = (folder: string): Promise<number> => {
     const known = files.get(folder)
@@ -66,30 +64,8 @@ export function createFolders(): Folders {
     opened.catch(() => files.delete(folder))
     return opened
   }
-  const start = (folder: string): Promise<void> => {
-    const state: Syncing = { current: Promise.resolve(), next: undefined }
-    const run = async (): Promise<void> => {
-      try {
-        await syncFile(await open(folder))
-      } finally {
-        if (state.next === undefined) syncing.delete(folder)
-      }
-    }
-    state.current = run()
-    syncing.set(folder, state)
-    return state.current
-  }
   return {
-    sync(folder) {
-      const state = syncing.get(folder)
-      if (state === undefined) return start(folder)
-      // The one under way may have begun before the caller's change: it takes the one after it.
-      state.next ??= state.current.then(
-        () => start(folder),
-        () => start(folder),
-      )
-      return state.next
-    },
+    sync: createSharedSync(async (folder) => syncFile(await open(folder))),
     async restore(folder) {
       if (!FOLDERS.includes(basename(folder))) throw new Error('not a folder of objects')
       await mkdir(folder, { recursive: true })

@@ -23,7 +23,8 @@ export function createHashingThread(
   workerData: WorkerData,
   onLost: (thread: HashingThread, error: Error) => void,
 ): HashingThread {
-  const worker = new Worker(WORKER, { workerData, name: 'hashing' })
+  // The flags of the program that uses the store (`--input-type`, `--import`) are not the worker's.
+  const worker = new Worker(WORKER, { workerData, name: 'hashing', execArgv: [] })
   const jobs = new Map<number, Waiting>()
   let lastJob = 0
   let cause: unknown
