@@ -1,0 +1,88 @@
+/** Blobs: pull, delete (end-2, end-10). */
+import { RegistryError } from '../oci/error.ts'
+import type { BlobContent } from '../registry/registry.ts'
+import { etagOf, ifRange, noneMatch } from './etag.ts'
+import type { Exchange } from './exchange.ts'
+import { asAttachment } from './manifests.ts'
+import { parseRange } from './range.ts'
+import type { RouteOf } from './route.ts'
+import { sendEmpty, sendHead, sendSource } from './send.ts'
+
+export async function getBlob(x: Exchange, route: RouteOf<'getBlob'>): Promise<void> {
+  const { headers } = x.request
+  if (noneMatch(headers['if-none-match'], route.digest)) return notModified(x, route)
+  const ranged =
+    headers.range !== undefined && ifRange(headers['if-range'] as string | undefined, route.digest)
+  const blob = ranged ? await openRange(x, route, headers.range) : await open(x, route, undefined)
+  if (blob === undefined) return
+  const { range, source } = blob
+  const head = blobHeaders(x, route, source.length)
+  if (range !== undefined) head.push('Content-Range', `bytes ${range.first}-${range.last}/${blob.size}`)
+  try {
+    sendHead(x, range === undefined ? 200 : 206, head)
+  } catch (error) {
+    source.close()
+    throw error
+  }
+  await sendSource(x.response, source)
+}
+
+function open(
+  x: Exchange,
+  route: RouteOf<'getBlob'>,
+  range: Parameters<typeof x.settings.registry.openBlob>[3],
+): Promise<BlobContent> {
+  return x.settings.registry.openBlob(x.call, route.repository, route.digest, range)
+}
+
+/** Undefined: what was asked is not in the blob, and that has been answered. An empty blob has no ranges at all. */
+async function openRange(
+  x: Exchange,
+  route: RouteOf<'getBlob'>,
+  header: string | undefined,
+): Promise<BlobContent | undefined> {
+  const range = parseRange(header)
+  try {
+    if (range === 'unsatisfiable') throw new RegistryError('RANGE_INVALID')
+    return await open(x, route, range)
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.code !== 'RANGE_INVALID') throw error
+  }
+  const { size } = await x.settings.registry.statBlob(x.call, route.repository, route.digest)
+  if (size === 0) return open(x, route, undefined)
+  throw new RegistryError('RANGE_INVALID', `the blob has ${size} bytes`, { detail: { size } })
+}
+
+export async function statBlob(x: Exchange, route: RouteOf<'statBlob'>): Promise<void> {
+  const { size } = await x.settings.registry.statBlob(x.call, route.repository, route.digest)
+  if (noneMatch(x.request.headers['if-none-match'], route.digest)) return notModified(x, route)
+  sendEmpty(x, 200, blobHeaders(x, route, size))
+}
+
+/** Only for what is really there: a digest alone proves nothing. */
+async function notModified(x: Exchange, route: RouteOf<'getBlob' | 'statBlob'>): Promise<void> {
+  if (route.kind === 'getBlob') await x.settings.registry.statBlob(x.call, route.repository, route.digest)
+  sendEmpty(x, 304, ['Docker-Content-Digest', route.digest, 'ETag', etagOf(route.digest)])
+}
+
+function blobHeaders(x: Exchange, route: RouteOf<'getBlob' | 'statBlob'>, length: number): string[] {
+  const headers = [
+    'Content-Type',
+    'application/octet-stream',
+    'Content-Length',
+    `${length}`,
+    'Docker-Content-Digest',
+    route.digest,
+    'ETag',
+    etagOf(route.digest),
+    'Accept-Ranges',
+    'bytes',
+  ]
+  if (!x.settings.ownCacheControl) headers.push('Cache-Control', 'max-age=31536000')
+  return x.request.headers['sec-fetch-dest'] === 'document' ? asAttachment(headers) : headers
+}
+
+export async function deleteBlob(x: Exchange, route: RouteOf<'deleteBlob'>): Promise<void> {
+  await x.settings.registry.deleteBlob(x.call, route.repository, route.digest)
+  sendEmpty(x, 202, ['Content-Length', '0'])
+}

@@ -1,0 +1,102 @@
+/** Bodies of requests. */
+import type { IncomingMessage } from 'node:http'
+import { RegistryError } from '../oci/error.ts'
+
+/** Bytes that wait for a consumer before the connection is told to wait too. */
+const MAX_WAITING = 256 * 1024
+
+/** Whether a body was announced at all; one of no bytes does not count. */
+export function hasBody(request: IncomingMessage): boolean {
+  const length = request.headers['content-length']
+  if (length !== undefined) return Number(length) > 0
+  return request.headers['transfer-encoding'] !== undefined
+}
+
+/** Content-Length. @throws RegistryError SIZE_INVALID for one that no body can have */
+export function bodyLength(request: IncomingMessage): number | undefined {
+  const header = request.headers['content-length']
+  if (header === undefined) return undefined
+  const length = Number(header)
+  if (Number.isSafeInteger(length)) return length
+  throw new RegistryError('SIZE_INVALID', 'Content-Length is larger than anything this registry can take')
+}
+
+/**
+ * The body, chunk by chunk as the connection gives it, without copies. Unlike Node's own iterator it leaves the
+ * connection alone when the consumer stops early, so that the reason can still be answered: what then arrives is
+ * thrown away. How long a body may be silent is the business of who owns the connection.
+ * @throws from its iterator: an Error with the code ECONNRESET when the client leaves; what the request was
+ * destroyed with
+ */
+export function readBody(request: IncomingMessage): AsyncIterable<Uint8Array> {
+  return { [Symbol.asyncIterator]: () => iterate(request) }
+}
+
+async function* iterate(request: IncomingMessage): AsyncGenerator<Uint8Array, void, void> {
+  const waiting: Uint8Array[] = []
+  let bytes = 0
+  let ended = request.readableEnded
+  let failure: Error | undefined
+  let wake: (() => void) | undefined
+  const onData = (chunk: Uint8Array): void => {
+    waiting.push(chunk)
+    bytes += chunk.byteLength
+    if (bytes >= MAX_WAITING) request.pause()
+    wake?.()
+  }
+  const onEnd = (): void => {
+    ended = true
+    wake?.()
+  }
+  const onFailure = (error?: Error): void => {
+    if (!ended) failure ??= error ?? clientLeft()
+    wake?.()
+  }
+  const onClose = (): void => onFailure()
+  if (request.destroyed && !ended) failure = request.errored ?? clientLeft()
+  request.on('data', onData).on('end', onEnd).on('error', onFailure).on('close', onClose)
+  try {
+    for (;;) {
+      const chunk = waiting.shift()
+      if (chunk !== undefined) {
+        bytes -= chunk.byteLength
+        yield chunk
+      } else if (failure !== undefined) {
+        throw failure
+      } else if (ended) {
+        return
+      } else {
+        request.resume()
+        await new Promise<void>((resolve) => (wake = resolve))
+      }
+    }
+  } finally {
+    // The listener for errors stays: without one, a client that leaves would end the process.
+    request.off('data', onData).off('end', onEnd).off('close', onClose)
+    request.resume()
+  }
+}
+
+function clientLeft(): Error {
+  return Object.assign(new Error('the client left before its body was complete'), { code: 'ECONNRESET' })
+}
+
+/**
+ * A body that fits in memory.
+ * @throws RegistryError from `tooLarge`, before reading where Content-Length tells
+ */
+export async function readSmallBody(
+  request: IncomingMessage,
+  limit: number,
+  tooLarge: () => RegistryError,
+): Promise<Uint8Array> {
+  if ((bodyLength(request) ?? 0) > limit) throw tooLarge()
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of readBody(request)) {
+    bytes += chunk.byteLength
+    if (bytes > limit) throw tooLarge()
+    chunks.push(chunk)
+  }
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes)
+}

@@ -1,0 +1,116 @@
+/** One request and its answer, as the handlers see them. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Gate } from '../auth/authenticate.ts'
+import type { Permission } from '../auth/permission.ts'
+import type { Principal } from '../auth/principal.ts'
+import type { Logger } from '../lib/logger.ts'
+import type { RegistryError } from '../oci/error.ts'
+import type { Call, Cause, Registry } from '../registry/registry.ts'
+import type { Route } from './route.ts'
+
+export type DistributionLimits = {
+  /** Bytes of a manifest. */
+  manifestBytes: number
+  /** Entries of one page of tags that `n` can ask for; 0: no limit but this program's own. */
+  tagsMax: number
+  /** The same for repositories. */
+  catalogMax: number
+}
+
+/** What is answered; told once per request, when its answer begins, or when nobody is left to be answered. */
+export type DistributionEvent = {
+  request: IncomingMessage
+  requestId: string
+  /** Absent where the request could not be read as one of the protocol. */
+  route: Route | undefined
+  /** Absent where the request did not get as far. */
+  principal: Principal | undefined
+  status: number
+  contentType?: string | undefined
+  error?: RegistryError
+}
+
+export type DistributionOptions = {
+  registry: Registry
+  gate: Gate
+  log: Logger
+  limits: DistributionLimits
+  /** Extra headers of every answer of the API, as configured. */
+  headers: Readonly<Record<string, readonly string[]>>
+  /** What stands before `/v2/`: '' or e.g. `/registry`. */
+  prefix: string
+  /** Whether every request that writes is refused. */
+  readOnly: boolean
+  requestId: (request: IncomingMessage) => string
+  /** The checks that fail now, each with its message; undefined when all is well. */
+  health?: (() => Record<string, string> | undefined) | undefined
+  /** `WWW-Authenticate` for a request that was refused with UNAUTHORIZED. */
+  challenge?:
+    ((request: IncomingMessage, permissions: readonly Permission[]) => string | undefined) | undefined
+  observe?: ((event: DistributionEvent) => void) | undefined
+}
+
+/** {@link DistributionOptions}, with what is the same for all answers made once. */
+export type Settings = DistributionOptions & {
+  /** Names and values in turn: the headers of every answer of the API. */
+  baseHeaders: readonly string[]
+  /** Whether the operator's own headers say how long answers may be cached. */
+  ownCacheControl: boolean
+}
+
+export type Exchange = {
+  readonly settings: Settings
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly route: Route
+  readonly call: Call
+}
+
+const MAX_CLIENT_LENGTH = 256
+
+/** The call of one request. A class, so that what most requests never ask for is made only when it is. */
+export class HttpCall implements Call {
+  readonly principal: Principal
+  readonly requestId: string
+  readonly client: string
+  readonly cause: Cause = 'push'
+  readonly #response: ServerResponse
+  readonly #log: Logger
+  #signal: AbortSignal | undefined
+  #callLog: Logger | undefined
+
+  constructor(
+    principal: Principal,
+    requestId: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+    log: Logger,
+  ) {
+    this.principal = principal
+    this.requestId = requestId
+    this.client = (request.headers['user-agent'] ?? '').slice(0, MAX_CLIENT_LENGTH)
+    this.#response = response
+    this.#log = log
+  }
+
+  get signal(): AbortSignal {
+    this.#signal ??= abortedWhenGone(this.#response)
+    return this.#signal
+  }
+
+  get log(): Logger {
+    this.#callLog ??= this.#log.with({ 'http.request.id': this.requestId })
+    return this.#callLog
+  }
+}
+
+/** A connection that closes before the answer is complete means that nobody waits for it. */
+function abortedWhenGone(response: ServerResponse): AbortSignal {
+  const controller = new AbortController()
+  const onClose = (): void => {
+    if (!response.writableFinished) controller.abort()
+  }
+  if (response.closed) onClose()
+  else response.once('close', onClose)
+  return controller.signal
+}

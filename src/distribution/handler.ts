@@ -1,0 +1,101 @@
+/**
+ * The protocol over a registry: parse, ask who it is, ask whether they may, answer. Handlers throw; what they throw
+ * becomes an answer here and nowhere else.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Principal } from '../auth/principal.ts'
+import { RegistryError } from '../oci/error.ts'
+import { createErrorSender, type Asked, type ErrorSender } from './error.ts'
+import { HttpCall, type DistributionOptions, type Settings } from './exchange.ts'
+import { parseRequest } from './request.ts'
+import { entryOf } from './routes.ts'
+
+/** Who is meant where nobody is asked. */
+const nobody: Principal = { id: 'anonymous', name: 'anonymous', kind: 'anonymous' }
+
+/** Every header name that the protocol itself gives a value to; what an operator configures for these is left out. */
+const OWN_HEADERS = new Set(
+  (
+    'accept-ranges allow connection content-disposition content-length content-range content-type date ' +
+    'docker-content-digest docker-distribution-api-version docker-upload-uuid etag link location ' +
+    'oci-filters-applied oci-subject oci-tag range retry-after transfer-encoding www-authenticate x-request-id'
+  ).split(' '),
+)
+
+/** Answers every request there is: what is not of the protocol gets a 404 in its form. */
+export function createDistributionHandler(
+  options: DistributionOptions,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const settings: Settings = { ...options, ...headersOf(options), prefix: options.prefix.replace(/\/+$/, '') }
+  const sendError = createErrorSender(settings)
+  return (request, response) => {
+    answer(settings, sendError, request, response).catch((error: unknown) => {
+      options.log.error('a request could not even be refused', { error })
+      response.destroy()
+    })
+  }
+}
+
+/** A browser must never run what somebody pushed: no guessing of types, and nothing but a sandbox. */
+function headersOf({ headers }: DistributionOptions): Pick<Settings, 'baseHeaders' | 'ownCacheControl'> {
+  const configured = Object.entries(headers).filter(([name]) => !OWN_HEADERS.has(name.toLowerCase()))
+  const names = new Set(configured.map(([name]) => name.toLowerCase()))
+  const baseHeaders = ['Docker-Distribution-Api-Version', 'registry/2.0']
+  if (!names.has('x-content-type-options')) baseHeaders.push('X-Content-Type-Options', 'nosniff')
+  if (!names.has('content-security-policy')) {
+    baseHeaders.push('Content-Security-Policy', "sandbox; default-src 'none'")
+  }
+  for (const [name, values] of configured) for (const value of values) baseHeaders.push(name, value)
+  return { baseHeaders, ownCacheControl: names.has('cache-control') }
+}
+
+async function answer(
+  settings: Settings,
+  sendError: ErrorSender,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const requestId = settings.requestId(request)
+  const asked: Asked = { request, response, requestId }
+  try {
+    const { method = 'GET', url = '/', headers } = request
+    checkHealth(settings)
+    const namespace = headers['oci-namespace'] as string | undefined
+    const route = parseRequest(method, url, settings.prefix, headers.host, namespace)
+    asked.route = route
+    const entry = entryOf(route)
+    const permissions = entry.permission(route)
+    asked.permissions = permissions
+    if (permissions.length > 0) {
+      if (settings.readOnly) refuseWrites(method)
+      const found = settings.gate.authenticate(request)
+      asked.principal = found instanceof Promise ? await found : found
+      for (const permission of permissions) {
+        const verdict = settings.gate.authorize(asked.principal, permission)
+        if ((verdict instanceof Promise ? await verdict : verdict) !== 'allowed')
+          throw refusal(asked.principal)
+      }
+    }
+    const call = new HttpCall(asked.principal ?? nobody, requestId, request, response, settings.log)
+    await entry.handle({ settings, request, response, route, call }, route)
+  } catch (thrown) {
+    sendError(asked, thrown)
+  }
+}
+
+function checkHealth({ health }: Settings): void {
+  const failing = health?.()
+  if (failing === undefined) return
+  throw new RegistryError('UNAVAILABLE', 'health checks of this registry fail: see its log', {
+    detail: { checks: Object.keys(failing) },
+  })
+}
+
+function refuseWrites(method: string): void {
+  if (method === 'GET' || method === 'HEAD') return
+  throw new RegistryError('UNSUPPORTED', 'this registry is read-only at the moment: nothing can be changed')
+}
+
+function refusal(principal: Principal): RegistryError {
+  return new RegistryError(principal.kind === 'anonymous' ? 'UNAUTHORIZED' : 'DENIED')
+}

@@ -1,0 +1,94 @@
+/** Manifests: pull, push, delete (end-3, end-7, end-9). */
+import { type Digest } from '../oci/digest.ts'
+import { RegistryError } from '../oci/error.ts'
+import { readSmallBody } from './body.ts'
+import { etagOf, noneMatch } from './etag.ts'
+import type { Exchange } from './exchange.ts'
+import { manifestLocation } from './location.ts'
+import type { RouteOf } from './route.ts'
+import { sendBytes, sendEmpty } from './send.ts'
+
+/**
+ * The stored type whatever `Accept` says. Content-Type is exactly that, without parameters: clients compare it byte
+ * for byte.
+ */
+export async function getManifest(x: Exchange, route: RouteOf<'getManifest'>): Promise<void> {
+  const { digest, mediaType, bytes } = await x.settings.registry.getManifest(
+    x.call,
+    route.repository,
+    route.reference,
+  )
+  if (noneMatch(x.request.headers['if-none-match'], digest)) return notModified(x, digest)
+  sendBytes(x, 200, manifestHeaders(x, digest, mediaType, bytes.byteLength), bytes)
+}
+
+export async function statManifest(x: Exchange, route: RouteOf<'statManifest'>): Promise<void> {
+  const { digest, mediaType, size } = await x.settings.registry.statManifest(
+    x.call,
+    route.repository,
+    route.reference,
+  )
+  if (noneMatch(x.request.headers['if-none-match'], digest)) return notModified(x, digest)
+  sendEmpty(x, 200, manifestHeaders(x, digest, mediaType, size))
+}
+
+function notModified(x: Exchange, digest: Digest): void {
+  sendEmpty(x, 304, ['Docker-Content-Digest', digest, 'ETag', etagOf(digest)])
+}
+
+function manifestHeaders(x: Exchange, digest: Digest, mediaType: string, size: number): string[] {
+  const headers = [
+    'Content-Type',
+    mediaType,
+    'Content-Length',
+    `${size}`,
+    'Docker-Content-Digest',
+    digest,
+    'ETag',
+    etagOf(digest),
+  ]
+  return x.request.headers['sec-fetch-dest'] === 'document' ? asAttachment(headers) : headers
+}
+
+/** A browser that is sent to pushed content saves it; it never shows it as a page of this origin. */
+export function asAttachment(headers: string[]): string[] {
+  headers.push('Content-Disposition', 'attachment')
+  return headers
+}
+
+export async function putManifest(x: Exchange, route: RouteOf<'putManifest'>): Promise<void> {
+  const { registry, limits, prefix } = x.settings
+  const bytes = await readSmallBody(x.request, limits.manifestBytes, () => tooLarge(limits.manifestBytes))
+  const byDigest = route.reference.digest
+  const { digest, subject } = await registry.putManifest(x.call, route.repository, {
+    mediaType: declaredType(x.request.headers['content-type']),
+    bytes,
+    tags: route.tags,
+    ...(byDigest === undefined ? {} : { digest: byDigest }),
+  })
+  const headers = ['Location', manifestLocation(prefix, route, digest), 'Docker-Content-Digest', digest]
+  if (byDigest !== undefined) for (const tag of route.tags) headers.push('OCI-Tag', tag)
+  if (subject !== undefined) headers.push('OCI-Subject', subject)
+  headers.push('Content-Length', '0')
+  sendEmpty(x, 201, headers)
+}
+
+function tooLarge(limit: number): RegistryError {
+  return new RegistryError('MANIFEST_INVALID', `a manifest has at most ${limit} bytes here`, { status: 413 })
+}
+
+/** distribution-spec, "Pushing Manifests": parameters of the type are ignored. */
+function declaredType(header: string | undefined): string | undefined {
+  if (header === undefined) return undefined
+  const end = header.indexOf(';')
+  const type = (end < 0 ? header : header.slice(0, end)).trim()
+  return type === '' ? undefined : type
+}
+
+export async function deleteManifest(x: Exchange, route: RouteOf<'deleteManifest'>): Promise<void> {
+  const { registry } = x.settings
+  const { reference, repository } = route
+  if (reference.kind === 'tag') await registry.deleteTag(x.call, repository, reference.tag)
+  else await registry.deleteManifest(x.call, repository, reference.digest)
+  sendEmpty(x, 202, ['Content-Length', '0'])
+}
