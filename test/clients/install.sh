@@ -1,0 +1,79 @@
+#!/bin/sh
+# Installs the clients that test/clients tries, on Debian, as root. Quick when they are there.
+#
+#   test/clients/install.sh          what CI runs: Debian's own packages, and crane and regctl where Go is
+#   test/clients/install.sh all      also a newer Docker, buildx, containerd, oras and cosign from a newer Debian suite,
+#                                    unpacked beside the system's, and helm where Go is (minutes)
+#
+# BERTH_CLIENTS_DIR  where `all` and Go put their programs (default: ~/.cache/berth-clients); the tests look there first
+# BERTH_DEBIAN       the newer suite (default: sid; trixie does not drift)
+set -eu
+
+DIR=${BERTH_CLIENTS_DIR:-$HOME/.cache/berth-clients}
+SUITE=${BERTH_DEBIAN:-sid}
+CRANE=github.com/google/go-containerregistry/cmd/crane@v0.22.1
+REGCTL=github.com/regclient/regclient/cmd/regctl@v0.11.7
+HELM=helm.sh/helm/v4/cmd/helm@v4.3.1
+
+have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
+say() { echo "install.sh: $*" >&2; }
+
+install_packages() {
+  missing=
+  for pair in skopeo:skopeo podman:podman buildah:buildah umoci:umoci busybox:busybox-static runc:runc \
+    dockerd:docker.io mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs losetup:mount python3:python3; do
+    have "${pair%%:*}" || missing="$missing ${pair#*:}"
+  done
+  [ -z "$missing" ] && return 0
+  [ "$(id -u)" = 0 ] || { say "not root, so not installed:$missing"; return 1; }
+  have apt-get || { say "no apt here, so not installed:$missing"; return 1; }
+  # No daemon is to be started by its installation: the tests start their own.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod +x $policy
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
+  say "installing$missing"
+  apt-get -qq update
+  # shellcheck disable=SC2086
+  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing >/dev/null
+}
+
+go_install() {
+  [ -x "$DIR/bin/$1" ] || have "$1" && return 0
+  have go || { say "no Go here, so no $1"; return 0; }
+  say "building $1"
+  mkdir -p "$DIR/bin"
+  GOBIN=$DIR/bin GOFLAGS=-buildvcs=false CGO_ENABLED=0 go install "$2" 2>/dev/null || say "$1 did not build"
+}
+
+unpack_newer() {
+  [ -x "$DIR/newer/usr/sbin/dockerd" ] && return 0
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -1)
+  [ -n "$mirror" ] || { say "apt knows no mirror: run apt-get update"; return 1; }
+  work=$DIR/newer
+  mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial" "$work/debs"
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $SUITE main" >"$work/apt/sources.list"
+  apt() {
+    apt-get -qq -o Dir::Etc::SourceList="$work/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+      -o Dir::State::lists="$work/apt/lists" -o Dir::Cache="$work/apt/cache" -o APT::Sandbox::User=root "$@"
+  }
+  say "unpacking newer clients from $SUITE"
+  apt update
+  cd "$work/debs"
+  for package in docker.io docker-cli docker-buildx containerd oras cosign; do
+    apt download "$package" || say "$package is not in $SUITE"
+  done
+  # runc is not taken along: the newer one wants a newer C library, the system's serves.
+  for deb in *.deb; do dpkg -x "$deb" "$work"; done
+  rm -rf "$work/apt" "$work/debs"
+}
+
+install_packages
+go_install crane $CRANE
+go_install regctl $REGCTL
+if [ "${1:-}" = all ]; then
+  unpack_newer
+  go_install helm $HELM
+fi
