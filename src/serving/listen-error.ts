@@ -22,8 +22,6 @@ const REASONS: Record<string, string> = {
   ENOTFOUND: 'the host name is not known; use an address of this machine',
   EAI_AGAIN: 'the host name could not be looked up; use an address of this machine',
   EAFNOSUPPORT: 'this machine does not support that kind of address (IPv6 is switched off?)',
-  ENOENT: 'the folder of the socket file does not exist; create it first',
-  ENOTDIR: 'the folder of the socket file is not a folder',
   ENAMETOOLONG: 'the path of the socket file is too long',
   EINVAL:
     'the system takes this for no valid address; a socket file may have about 100 characters in its path',

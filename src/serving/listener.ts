@@ -3,6 +3,7 @@
  * bodies of 50 GB from clients nobody trusts. What breaks HTTP is answered here, as the specification's JSON;
  * everything else reaches the handler.
  */
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
@@ -97,7 +98,7 @@ export async function createListener({
     connections: () => traffic.sockets.size,
     close(drainMs) {
       unwatch?.()
-      closing ??= new Promise((resolve) => server.close(() => resolve()))
+      closing ??= closed(server, traffic.sockets)
       traffic.drain(drainMs)
       return closing
     },
@@ -179,7 +180,8 @@ function serveOn(server: Server | TlsServer, { handler, limits, log, tls }: Traf
   const begin = (req: IncomingMessage, res: ServerResponse, wasContinued?: () => boolean): void => {
     const connection = connections.get(req.socket) ?? track(req.socket)
     connection.begin(req, res, wasContinued)
-    if (draining) res.shouldKeepAlive = false
+    // The parser throws away what follows an `Upgrade` that is not taken up in the same packet; the client must not wait for it.
+    if (draining || req.headers.upgrade !== undefined) res.shouldKeepAlive = false
     const refusal = connection.refusal ?? checkRequest(req, limits)
     if (refusal !== undefined) return sendRefusal(res, refusal)
     try {
@@ -250,6 +252,12 @@ function serveOn(server: Server | TlsServer, { handler, limits, log, tls }: Traf
 
 function destroyIdle(connections: ReadonlyMap<Duplex, Connection>): void {
   for (const [socket, connection] of connections) if (connection.open.length === 0) socket.destroy()
+}
+
+/** The server counts a connection as gone a moment before its socket says so; both are waited for. */
+async function closed(server: Server | TlsServer, sockets: ReadonlySet<Socket>): Promise<void> {
+  await new Promise<void>((resolve) => server.close(() => resolve()))
+  await Promise.all([...sockets].map((socket) => once(socket, 'close')))
 }
 
 function listen(server: Server | TlsServer, address: ListenAddress): Promise<void> {

@@ -1,11 +1,12 @@
 /** A unix socket leaves its file behind when its process is killed; such a file is in the way of the next start. */
-import { lstat, unlink } from 'node:fs/promises'
+import { lstat, stat, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { dirname } from 'node:path'
 import { ListenError } from './listen-error.ts'
 
 /**
  * Removes a socket file that nobody listens on.
- * @throws ListenError where a program does listen, or where the path is something other than a socket.
+ * @throws ListenError where a program does listen, the path is something other than a socket, or its folder is absent.
  */
 export async function clearStaleSocket(path: string): Promise<void> {
   const entry = await lstat(path).catch((error: NodeJS.ErrnoException) => {
@@ -14,7 +15,7 @@ export async function clearStaleSocket(path: string): Promise<void> {
       cause: error,
     })
   })
-  if (entry === undefined) return
+  if (entry === undefined) return requireFolder(path)
   if (!entry.isSocket()) {
     throw new ListenError(
       `cannot listen on ${path}: it exists and is not a socket; remove it or choose another path`,
@@ -31,6 +32,13 @@ export async function clearStaleSocket(path: string): Promise<void> {
       cause: error,
     })
   })
+}
+
+/** listen(2) reports an absent folder as a lack of permission. */
+async function requireFolder(path: string): Promise<void> {
+  const folder = await stat(dirname(path)).catch(() => undefined)
+  if (folder?.isDirectory() === true) return
+  throw new ListenError(`cannot listen on ${path}: its folder does not exist; create it first`)
 }
 
 /** Only a refused connection proves that nobody listens; anything else (no permission, full backlog) counts as alive. */
