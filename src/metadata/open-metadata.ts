@@ -24,8 +24,10 @@ export type Metadata = {
 }
 
 export type MetadataOptions = {
-  /** Absent: in memory, gone when the process ends. */
+  /** Where the database, its snapshots and its journal lie. Absent: in memory, gone when the process ends. */
   folder?: string
+  /** The database file, where it does not lie in `folder`. */
+  databasePath?: string | undefined
   version: string
   /** Bytes of rows kept in memory. */
   cacheBytes?: number
@@ -37,7 +39,7 @@ const DATABASE_FILE = 'metadata.db'
 export function openMetadata(options: MetadataOptions): Metadata {
   const processId = randomBytes(8).toString('hex')
   const { folder } = options
-  const path = folder === undefined ? ':memory:' : join(folder, DATABASE_FILE)
+  const path = folder === undefined ? ':memory:' : (options.databasePath ?? join(folder, DATABASE_FILE))
   const snapshots = folder === undefined ? '' : join(folder, 'snapshots')
   const connection = openDatabase(path, (from) => void writeSnapshot(path, snapshots, `-before-${from + 1}`))
   register(connection, processId, options.version)

@@ -1,0 +1,104 @@
+/** `berth serve [config.yml]`: the registry itself. */
+import { loadConfig, type LoadedConfig } from '../config/load.ts'
+import { ConfigError } from '../config/mistakes.ts'
+import type { Logger } from '../lib/logger.ts'
+import { DatabaseRefusedError } from '../metadata/database.ts'
+import { type RunningServer, startServer } from '../server.ts'
+import { createAccessLog, noAccessLog } from '../serving/access-log.ts'
+import { ListenError } from '../serving/listen-error.ts'
+import { createLogger } from '../serving/log.ts'
+import { readVersion } from '../version.ts'
+import type { Command, Io } from './command.ts'
+
+const help = `Usage: berth serve [CONFIG]
+
+Starts the registry. CONFIG is a configuration file of CNCF Distribution (registry:2 and registry:3), which may also
+have Berth's own settings. Without it, REGISTRY_CONFIGURATION_PATH names the file; without that, the registry
+listens on port 5000, keeps its data in ./data and lets anyone pull, push and delete.
+
+Every setting can also come from the environment, e.g. REGISTRY_HTTP_ADDR=:8080 or
+REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=/srv/registry. "berth config show" prints what holds.
+
+Ends on SIGTERM and SIGINT, after the requests that are running (http.draintimeout). A second signal ends it at once.
+`
+
+export const command: Command = {
+  name: 'serve',
+  summary: 'start the registry',
+  help,
+  async run(args, io) {
+    const [path, ...rest] = args
+    if (rest.length > 0 || path?.startsWith('-')) {
+      io.stderr.write(`berth serve: takes at most one argument, the configuration file. See "berth serve --help".\n`)
+      return 2
+    }
+    let loaded: LoadedConfig
+    try {
+      loaded = loadConfig({ path, env: io.env })
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error
+      io.stderr.write(`berth: the configuration is wrong\n${error.message}\n`)
+      return 1
+    }
+    return serve(loaded, io)
+  },
+}
+
+async function serve(loaded: LoadedConfig, io: Io): Promise<number> {
+  const { config } = loaded
+  const log = createLogger({
+    level: config.log.level,
+    formatter: config.log.formatter,
+    fields: config.log.fields as Record<string, unknown>,
+    terminal: (io.stderr as { isTTY?: boolean }).isTTY === true,
+    write: (line) => void io.stderr.write(line),
+  })
+  const accessLog = config.log.accesslog.disabled
+    ? noAccessLog
+    : createAccessLog({ write: (text) => void io.stdout.write(text) })
+  for (const note of loaded.notes) log.info(note)
+  for (const warning of loaded.warnings) log.warn(warning)
+  let server: RunningServer
+  try {
+    server = await startServer({ config, version: readVersion(), log, accessLog })
+  } catch (error) {
+    if (!(error instanceof DatabaseRefusedError || error instanceof ListenError)) throw error
+    log.error(`cannot start: ${error.message}`)
+    return 1
+  }
+  sayHello(server, loaded, log)
+  await untilToldToEnd(server, log)
+  accessLog.flush()
+  return 0
+}
+
+function sayHello(server: RunningServer, { config, file }: LoadedConfig, log: Logger): void {
+  const host = server.url.replace(/^https?:\/\//, '')
+  const data = server.dataFolder === undefined ? 'in memory, gone at the end' : `in ${server.dataFolder}`
+  const deletes = config.storage.delete.enabled ? 'pull, push and delete' : 'pull and push (deletes are off)'
+  log.info(`listening on ${server.url}, data ${data}${file === undefined ? '' : `, configured by ${file}`}`)
+  if (config.storage.maintenance.readonly.enabled) log.info('read-only: nothing can be pushed or deleted')
+  else log.info(`open to everyone: whoever reaches this address can ${deletes}`)
+  if (config.http.net === 'tcp') {
+    log.info(`next: docker tag IMAGE ${host}/IMAGE && docker push ${host}/IMAGE`)
+  }
+}
+
+/** SIGTERM and SIGINT end it after the running requests; a second one cuts them. */
+function untilToldToEnd(server: RunningServer, log: Logger): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let signals = 0
+    const end = (signal: NodeJS.Signals): void => {
+      signals++
+      log.info(signals === 1 ? `${signal}: finishing the running requests` : `${signal} again: ending now`)
+      server.close(signals === 1 ? undefined : 0).then(() => {
+        process.off('SIGTERM', end)
+        process.off('SIGINT', end)
+        log.info('ended')
+        resolve()
+      }, reject)
+    }
+    process.on('SIGTERM', end)
+    process.on('SIGINT', end)
+  })
+}

@@ -1,0 +1,68 @@
+#!/usr/bin/env node
+/** argv → command → exit code. */
+import type { Command, Io } from './cli/command.ts'
+
+/** Loaded only when called: a start should not wait for what it does not use. */
+const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<Command> }>> = {
+  serve: { summary: 'start the registry', load: async () => (await import('./cli/serve.ts')).command },
+  config: {
+    summary: 'check a configuration, or show what holds',
+    load: async () => (await import('./cli/config.ts')).command,
+  },
+}
+
+const OLDEST_NODE = 24
+
+async function main(args: readonly string[], io: Io): Promise<number> {
+  if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
+    io.stderr.write(
+      `berth needs Node.js ${OLDEST_NODE} or newer; this is ${process.versions.node}. In the repository, "npm start" brings its own.\n`,
+    )
+    return 1
+  }
+  const [name, ...rest] = args
+  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
+    io.stdout.write(usage())
+    return name === undefined ? 2 : 0
+  }
+  if (name === '--version' || name === '-v' || name === 'version') {
+    const { readVersion } = await import('./version.ts')
+    io.stdout.write(`berth ${readVersion()}\n`)
+    return 0
+  }
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (entry === undefined) {
+    io.stderr.write(`berth: there is no command ${JSON.stringify(name)}.\n\n${usage()}`)
+    return 2
+  }
+  const command = await entry.load()
+  if (rest.includes('--help') || rest.includes('-h')) {
+    io.stdout.write(command.help)
+    return 0
+  }
+  if (rest.includes('--version')) return main(['--version'], io)
+  return command.run(rest, io)
+}
+
+function usage(): string {
+  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
+  return `Berth, a container registry.
+
+Usage: berth COMMAND [ARGUMENTS]
+
+Commands:
+${lines.join('\n')}
+
+"berth COMMAND --help" tells more. "berth --version" tells the version.
+`
+}
+
+main(process.argv.slice(2), process).then(
+  (code) => {
+    process.exitCode = code
+  },
+  (error: unknown) => {
+    process.stderr.write(`berth: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+    process.exitCode = 1
+  },
+)

@@ -1,0 +1,48 @@
+/** Part of the composition: what each room is told of the configuration. */
+import type { Config } from './config/schema.ts'
+import type { HostedRules } from './registry/hosted.ts'
+import type { ListenAddress } from './serving/listener.ts'
+import type { TlsOptions } from './serving/tls.ts'
+
+export function rulesOf(config: Config): HostedRules {
+  const { validation, storage, trash } = config
+  const { urls, indexes, sparse, maxreferences } = validation.manifests
+  const requiredPlatforms =
+    !validation.enabled || indexes.platforms === 'none'
+      ? []
+      : indexes.platforms === 'all'
+        ? 'all'
+        : indexes.platformlist.map(({ os, architecture }) => `${os}/${architecture}`)
+  return {
+    deletes: storage.delete.enabled,
+    readOnly: storage.maintenance.readonly.enabled,
+    keepMs: trash.keep,
+    maxReferences: maxreferences,
+    sparse,
+    requiredPlatforms,
+    urls: validation.enabled
+      ? { allow: urls.allow.map((text) => new RegExp(text)), deny: urls.deny.map((text) => new RegExp(text)) }
+      : { allow: [], deny: [] },
+  }
+}
+
+/** `:5000`, `127.0.0.1:5000`, `[::1]:5000`, or the path of a socket. */
+export function addressOf({ addr, net }: { addr: string; net: 'tcp' | 'unix' }): ListenAddress {
+  if (net === 'unix') return { socketPath: addr }
+  const colon = addr.lastIndexOf(':')
+  const host = addr.slice(0, colon).replace(/^\[|\]$/g, '')
+  return { port: Number(addr.slice(colon + 1)), ...(host !== '' && { host }) }
+}
+
+export function tlsOf({ tls }: Config['http']): TlsOptions | undefined {
+  const { certificate, key, clientcas, clientauth, minimumtls, ciphersuites } = tls
+  if (!certificate || !key) return undefined
+  return {
+    certificate,
+    key,
+    clientCAs: clientcas,
+    minimumVersion: minimumtls,
+    cipherSuites: ciphersuites,
+    ...(clientauth !== undefined && { clientAuth: clientauth }),
+  }
+}

@@ -1,0 +1,218 @@
+/** THE composition: builds every room in order, and closes them in reverse. */
+import { join, resolve } from 'node:path'
+import { createOpenGate } from './auth/authenticate.ts'
+import type { BlobStore } from './blobs/blob-store.ts'
+import { createFilesystemBlobStore } from './blobs/filesystem/store.ts'
+import { createMemoryBlobStore } from './blobs/memory.ts'
+import type { Config } from './config/schema.ts'
+import { createDistributionHandler } from './distribution/handler.ts'
+import { startSchedule } from './jobs/schedule.ts'
+import { createTasks } from './jobs/tasks.ts'
+import { systemClock } from './lib/clock.ts'
+import type { Logger } from './lib/logger.ts'
+import { OWN_FOLDER, prepareDataFolder } from './metadata/data-folder.ts'
+import { type Metadata, openMetadata } from './metadata/open-metadata.ts'
+import { forgetProcess } from './metadata/processes.ts'
+import { createPullRecorder, type PullRecorder } from './metadata/pulls.ts'
+import { createHostedRegistry } from './registry/hosted.ts'
+import { createRequestObserver } from './server-observe.ts'
+import { addressOf, rulesOf, tlsOf } from './server-rules.ts'
+import { type AccessLog, noAccessLog } from './serving/access-log.ts'
+import { createDebugServer } from './serving/debug.ts'
+import { createHealth, type Health } from './serving/health.ts'
+import { fileCheck, httpCheck, tcpCheck } from './serving/health-checks.ts'
+import { createListener, type Handler, type Listener } from './serving/listener.ts'
+import { createMetrics, type Metrics } from './serving/metrics.ts'
+import { createObserver } from './serving/observe.ts'
+import { createProbes, type Probes } from './serving/probes.ts'
+
+export type ServerOptions = {
+  config: Config
+  version: string
+  log: Logger
+  accessLog?: AccessLog
+}
+
+export type RunningServer = {
+  /** As clients write it, e.g. `http://localhost:5000`. */
+  url: string
+  /** The data folder; absent: in memory. */
+  dataFolder?: string
+  /** Finishes what is running, for at most `drainMs`, and gives everything back. Can be called again. */
+  close(drainMs?: number): Promise<void>
+}
+
+/**
+ * @throws DatabaseRefusedError, ListenError, Error: what is wrong and what to do; nothing is left open then
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const closers: (() => Promise<void>)[] = []
+  const closeAll = async () => {
+    for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close()
+  }
+  try {
+    return await compose(options, closers, closeAll)
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+async function compose(
+  options: ServerOptions,
+  closers: (() => Promise<void>)[],
+  closeAll: () => Promise<void>,
+): Promise<RunningServer> {
+  const { config, log } = options
+  const clock = systemClock
+  const { metadata, store, dataFolder } = await openStorage(options, closers)
+  const pulls = createPullRecorder(metadata.db, () => clock.now())
+  const { processId, boot } = metadata
+  const rules = rulesOf(config)
+  const registry = createHostedRegistry({ db: metadata.db, store, clock, log, pulls, processId, boot, rules })
+  closers.push(async () => registry.close())
+  closers.push(startTasks(options, metadata, store, pulls))
+
+  const metrics = await createMetrics(config.http.debug.prometheus.enabled)
+  const health = createHealth({ clock, log })
+  registerChecks(health, config, store)
+  health.start()
+  closers.push(() => health.stop())
+  const state = { isClosing: false }
+  const probes = createProbes({ health, notReady: () => (state.isClosing ? 'the registry is shutting down' : undefined) })
+  const observer = createRequestObserver(
+    createObserver({ log, accessLog: options.accessLog ?? noAccessLog, metrics, clock }),
+  )
+  const protocol = createDistributionHandler({
+    registry,
+    gate: createOpenGate(),
+    log,
+    limits: {
+      manifestBytes: config.validation.manifests.maxbytes,
+      tagsMax: config.tags.maxtags,
+      catalogMax: config.catalog.maxentries,
+    },
+    headers: config.http.headers,
+    prefix: config.http.prefix,
+    readOnly: rules.readOnly,
+    requestId: observer.idOf,
+    health: () => {
+      const failing = health.failing()
+      return Object.keys(failing).length === 0 ? undefined : failing
+    },
+    observe: observer.told,
+  })
+  const handler = withProbes(probes, (request, response) => {
+    observer.begin(request, response)
+    protocol(request, response)
+  })
+  const debug = await openDebug(options, health, probes, metrics)
+  if (debug !== undefined) closers.push(() => debug.close(0))
+  const tls = tlsOf(config.http)
+  const listener = await createListener({ handler, address: addressOf(config.http), log, ...(tls && { tls }) })
+  return running(listener, dataFolder, closeAll, state, config.http.draintimeout)
+}
+
+async function openStorage(
+  { config, version, log }: ServerOptions,
+  closers: (() => Promise<void>)[],
+): Promise<{ metadata: Metadata; store: BlobStore; dataFolder: string | undefined }> {
+  const { filesystem } = config.storage
+  const dataFolder = filesystem === undefined ? undefined : resolve(filesystem.rootdirectory)
+  if (dataFolder !== undefined) prepareDataFolder(dataFolder)
+  const metadata = openMetadata({
+    version,
+    ...(dataFolder !== undefined && { folder: join(dataFolder, OWN_FOLDER), databasePath: config.metadata.path }),
+  })
+  closers.push(() => metadata.db.close())
+  closers.push(() => forgetProcess(metadata.db, metadata.processId).catch(() => undefined))
+  const store =
+    dataFolder === undefined ? createMemoryBlobStore() : await createFilesystemBlobStore({ root: dataFolder, log })
+  closers.push(() => store.close())
+  return { metadata, store, dataFolder }
+}
+
+function startTasks(
+  { config, log }: ServerOptions,
+  metadata: Metadata,
+  store: BlobStore,
+  pulls: PullRecorder,
+): () => Promise<void> {
+  const { maintenance } = config.storage
+  if (maintenance.readonly.enabled) return async () => undefined
+  const { enabled, age, interval, dryrun } = maintenance.uploadpurging
+  const purging = { enabled, ageMs: age, intervalMs: interval, dryRun: dryrun }
+  const schedule = startSchedule(createTasks({ metadata, store, pulls, clock: systemClock, log, purging }), log)
+  return async () => {
+    await schedule.stop()
+    await pulls.flush().catch((error: unknown) => log.warn('the last pull counts were lost', { error }))
+  }
+}
+
+function registerChecks(health: Health, { health: checks }: Config, store: BlobStore): void {
+  const timing = ({ interval, threshold }: { interval: number; threshold: number }) => ({ intervalMs: interval, threshold })
+  if (checks.storagedriver.enabled) health.register('storagedriver', () => store.probe(), timing(checks.storagedriver))
+  for (const check of checks.file) health.register(check.file, fileCheck(check.file), timing(check))
+  for (const check of checks.http) {
+    const { uri, timeout, interval } = check
+    health.register(uri, httpCheck(uri, check), { ...timing(check), timeoutMs: timeout || interval })
+  }
+  for (const check of checks.tcp) {
+    const { addr, timeout, interval } = check
+    health.register(addr, tcpCheck(addr), { ...timing(check), timeoutMs: timeout || interval })
+  }
+}
+
+async function openDebug(
+  { config, version, log }: ServerOptions,
+  health: Health,
+  probes: Probes,
+  metrics: Metrics,
+): Promise<Listener | undefined> {
+  const { addr, prometheus } = config.http.debug
+  if (!addr) return undefined
+  const listener = await createDebugServer({
+    address: addressOf({ addr, net: 'tcp' }),
+    health,
+    probes,
+    metrics,
+    version,
+    clock: systemClock,
+    log,
+    ...(prometheus.enabled && { metricsPath: prometheus.path }),
+  })
+  log.info(`debug port: health${prometheus.enabled ? ` and metrics (${prometheus.path})` : ''} on ${listener.url}`)
+  return listener
+}
+
+/** Probes are answered before anything is logged or counted: they come every few seconds. */
+function withProbes(probes: Probes, next: Handler): Handler {
+  return (request, response) => {
+    const { url = '', method } = request
+    const probe = url.length < 64 && url.endsWith('z') ? probes(url) : undefined
+    if (probe === undefined || (method !== 'GET' && method !== 'HEAD')) return next(request, response)
+    const length = Buffer.byteLength(probe.body)
+    response.writeHead(probe.status, { 'Content-Type': probe.contentType, 'Content-Length': length })
+    response.end(method === 'HEAD' ? undefined : probe.body)
+  }
+}
+
+function running(
+  listener: Listener,
+  dataFolder: string | undefined,
+  closeAll: () => Promise<void>,
+  state: { isClosing: boolean },
+  configuredDrainMs: number,
+): RunningServer {
+  let closed: Promise<void> | undefined
+  return {
+    url: listener.url,
+    ...(dataFolder !== undefined && { dataFolder }),
+    close(drainMs = configuredDrainMs) {
+      state.isClosing = true
+      const drained = listener.close(drainMs)
+      closed ??= drained.then(closeAll)
+      return closed
+    },
+  }
+}
