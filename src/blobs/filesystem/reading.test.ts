@@ -176,7 +176,7 @@ async function opened(
   stamp: number | undefined,
 ): Promise<ByteSource> {
   const source = await store.open(object, bytes.byteLength, undefined, stamp)
-  assert.ok(source !== undefined && source !== 'changed', `${source}`)
+  assert.ok(source !== undefined && source !== 'changed', 'the object is not opened')
   return source
 }
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { append, bodyOf, bytesOf, drain, newObject, push, readBack, sha } from '../blob-fixtures.ts'
 import { blobStoreSuite } from '../blob-store.suite.ts'
-import { filesOf, folderOf, temporaryStore } from './store-fixtures.ts'
+import { filesOf, folderOf, partOf, temporaryStore } from './store-fixtures.ts'
 import { createFilesystemBlobStore } from './store.ts'
 
 blobStoreSuite('the filesystem store', async () => {
@@ -30,11 +30,11 @@ test('an object is a .part, then has its digest in its name', async (t) => {
     const { id } = state.object
     assert.deepEqual(await filesOf(root, id), [`${id}.part`])
     const digest = await hash.digest()
-    const stat = await store.finish(state, digest)
+    const { stamp } = await store.finish(state, digest)
     assert.deepEqual(await filesOf(root, id), [`${id}.${digest.replace(':', '-')}`])
     const [name = ''] = await filesOf(root, id)
     assert.ok((await readFile(join(folderOf(root, id), name))).equals(bytesOf(5000)))
-    assert.ok(Number.isSafeInteger(stat.stamp))
+    assert.ok(Number.isSafeInteger(stamp))
   }
 })
 
@@ -65,7 +65,7 @@ test('an upload goes on after a restart, and beyond what nobody counted', async 
   const first = store.createHash('sha256', {})
   const state = await append(store, store.plan(newObject(), {}), first, bodyOf(bytes.subarray(0, 900_000)))
   // An append that died with its process: its bytes are in the file, but in no row.
-  await append(store, state, first, bodyOf(bytesOf(600_000, 9)))
+  await append(store, state, first, bodyOf(bytesOf(1_500_000, 9)))
   await store.close()
   const next = await again()
   const hash = next.createHash('sha256', { length: state.received })
@@ -73,6 +73,7 @@ test('an upload goes on after a restart, and beyond what nobody counted', async 
   assert.ok(source)
   await hash.update(await drain(source))
   const grown = await append(next, state, hash, bodyOf(bytes.subarray(900_000)))
+  assert.equal((await stat(partOf(root, state.object.id))).size, grown.received)
   const digest = await hash.digest()
   assert.equal(digest, sha('sha256', bytes))
   await next.finish(grown, digest)
@@ -86,9 +87,9 @@ test('finish cuts off what nobody counted', async (t) => {
   const state = await append(store, store.plan(newObject(), {}), hash, bodyOf(bytesOf(1000)))
   const digest = await hash.digest()
   await append(store, state, hash, bodyOf(bytesOf(500, 9)))
-  const stat = await store.finish(state, digest)
+  const finished = await store.finish(state, digest)
   const object = { ...state.object, digest }
-  assert.deepEqual(stat, await store.stat(object))
+  assert.deepEqual(finished, await store.stat(object))
   assert.ok((await readBack(store, { object, bytes: bytesOf(1000) })).equals(bytesOf(1000)))
 })
 

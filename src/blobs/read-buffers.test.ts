@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createReadBuffers } from './read-buffers.ts'
+
+const KIB = 1024
+
+test('a buffer is as large as it need be, and smaller when many are out', () => {
+  const buffers = createReadBuffers()
+  assert.equal(buffers.take(100).bytes.byteLength, 16 * KIB)
+  assert.equal(buffers.take(16 * KIB + 1).bytes.byteLength, 64 * KIB)
+  const sizes = Array.from({ length: 100 }, () => buffers.take(10_000_000).bytes.byteLength)
+  const count = (size: number): number => sizes.filter((one) => one === size).length
+  assert.deepEqual([count(512 * KIB), count(64 * KIB), count(16 * KIB)], [24, 31, 45])
+  assert.equal(buffers.plenty(), false)
+})
+
+test('what was given back is used again, once; what was abandoned is not', () => {
+  const buffers = createReadBuffers()
+  const [first, second] = [buffers.take(500_000), buffers.take(500_000)]
+  assert.notEqual(first.bytes, second.bytes)
+  first.giveBack()
+  first.giveBack()
+  second.abandon()
+  second.giveBack()
+  const again = [buffers.take(500_000), buffers.take(500_000)]
+  assert.equal(again[0]?.bytes, first.bytes)
+  assert.ok(again[1]?.bytes !== first.bytes && again[1]?.bytes !== second.bytes)
+})
