@@ -3,9 +3,8 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { existsSync, openSync, writeFileSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterwards } from '../lib/temporary.ts'
+import { afterwards, type Ending } from '../lib/temporary.ts'
 import { clientPath, newerPath, type Ran, type RunOptions, type Workplace } from './workplace.ts'
 
 export type Engine = {
@@ -28,7 +27,7 @@ const LIMITS = {
 const ARGUMENTS = '--iptables=false --ip6tables=false --ip-forward=false --ip-masq=false --bridge=none'
 
 export async function startEngine(
-  context: Pick<TestContext, 'after'>,
+  context: Ending,
   workplace: Workplace,
   options: EngineOptions = {},
 ): Promise<Engine> {

@@ -4,12 +4,11 @@ import { execFileSync, spawn } from 'node:child_process'
 import { accessSync, constants, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 import { digestOf } from '../lib/content.ts'
 import { programPath } from '../lib/prerequisite.ts'
 import { createRegistryClient, expectStatus, type RegistryClient } from '../lib/registry-client.ts'
 import { startServer, type ServerOptions, type TestServer } from '../lib/start-server.ts'
-import { afterwards, temporaryFolder } from '../lib/temporary.ts'
+import { afterwards, temporaryFolder, type Ending } from '../lib/temporary.ts'
 import { blobPath, digestsBelow, isJson, parseManifest } from './layout.ts'
 
 /** Where test/clients/install.sh puts what it builds and unpacks. */
@@ -76,7 +75,7 @@ export type Workplace = {
 }
 
 export async function createWorkplace(
-  context: Pick<TestContext, 'after'>,
+  context: Ending,
   name: string,
   options: { env?: Record<string, string>; newer?: boolean; server?: Partial<ServerOptions> } = {},
 ): Promise<Workplace> {

@@ -21,11 +21,18 @@ export type HttpClient = {
   close(): void
 }
 
-export function createHttpClient(url: string, options: { connections?: number } = {}): HttpClient {
+export type HttpClientOptions = {
+  connections?: number
+  /** Sent with every request, e.g. Authorization. */
+  headers?: Record<string, string>
+}
+
+export function createHttpClient(url: string, options: HttpClientOptions = {}): HttpClient {
   const agent = new Agent({ keepAlive: true, maxSockets: options.connections ?? 64 })
   return {
     url,
-    ask: (path, ask = {}) => exchange(new URL(path, url), agent, ask),
+    ask: (path, ask = {}) =>
+      exchange(new URL(path, url), agent, { ...ask, headers: { ...options.headers, ...ask.headers } }),
     close: () => agent.destroy(),
   }
 }

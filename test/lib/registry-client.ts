@@ -1,6 +1,6 @@
 /** The protocol's verbs as a client speaks them; each returns the last answer as it came. */
 import { OCI_INDEX, OCI_MANIFEST, type Blob, type Manifest } from './content.ts'
-import { createHttpClient, type Answer, type Ask } from './http-client.ts'
+import { createHttpClient, type Answer, type Ask, type HttpClientOptions } from './http-client.ts'
 
 /** How a blob can be pushed: wire.md's five ways, all of which clients in the wild use. */
 export const PUSH_METHODS = ['post', 'post-put', 'patch', 'stream', 'chunks'] as const
@@ -15,7 +15,7 @@ const ACCEPT = [
 
 export type RegistryClient = ReturnType<typeof createRegistryClient>
 
-export function createRegistryClient(url: string, options: { connections?: number } = {}) {
+export function createRegistryClient(url: string, options: HttpClientOptions = {}) {
   const http = createHttpClient(url, options)
   const ask = (method: string, path: string, more: Ask = {}): Promise<Answer> =>
     http.ask(path, { method, ...more })

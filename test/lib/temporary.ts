@@ -1,14 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 
 type Action = () => void | Promise<void>
+
+/** A test's context, or `{ after }` of node:test for a whole file. */
+export type Ending = { after: (action: () => Promise<void>) => void }
 
 const pending = new WeakMap<object, Action[]>()
 
 /** What is to be undone after the test, the last first: a server ends before its folder goes. */
-export function afterwards(test: Pick<TestContext, 'after'>, action: Action): void {
+export function afterwards(test: Ending, action: Action): void {
   const known = pending.get(test)
   if (known) {
     known.push(action)
@@ -31,7 +33,7 @@ export function afterwards(test: Pick<TestContext, 'after'>, action: Action): vo
 }
 
 /** A folder that is gone after the test. */
-export function temporaryFolder(test: Pick<TestContext, 'after'>, name: string): string {
+export function temporaryFolder(test: Ending, name: string): string {
   const folder = mkdtempSync(join(tmpdir(), `berth-${name}-`))
   afterwards(test, () => rmSync(folder, { recursive: true, force: true }))
   return folder
