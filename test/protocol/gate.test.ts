@@ -1,0 +1,167 @@
+/** What comes before any handler: health, read-only mode, who asks, what they may. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Permission } from '../../src/auth/permission.ts'
+import { RegistryError } from '../../src/oci/error.ts'
+import { errorCode, image, sha256, startProtocol } from './start.ts'
+
+const D = `sha256:${'0'.repeat(64)}`
+
+/** Every route, and what it asks for. */
+const ASKED: readonly (readonly [line: string, permission: string])[] = [
+  ['GET /v2/', 'registry'],
+  ['GET /v2/_oci/ext/discover', 'registry'],
+  ['GET /v2/_catalog', 'catalog'],
+  ['GET /v2/r/tags/list', 'r pull'],
+  [`GET /v2/r/referrers/${D}`, 'r pull'],
+  ['GET /v2/r/manifests/v1', 'r pull'],
+  ['HEAD /v2/r/manifests/v1', 'r pull'],
+  [`GET /v2/r/blobs/${D}`, 'r pull'],
+  [`HEAD /v2/r/blobs/${D}`, 'r pull'],
+  ['PUT /v2/r/manifests/v1', 'r push'],
+  [`PUT /v2/r/manifests/${D}?tag=a&tag=b`, 'r push'],
+  ['POST /v2/r/blobs/uploads/', 'r push'],
+  [`POST /v2/r/blobs/uploads/?digest=${D}`, 'r push'],
+  [`POST /v2/r/blobs/uploads/?mount=${D}&from=s`, 'r push'],
+  ['GET /v2/r/blobs/uploads/x', 'r push'],
+  ['PATCH /v2/r/blobs/uploads/x', 'r push'],
+  [`PUT /v2/r/blobs/uploads/x?digest=${D}`, 'r push'],
+  ['DELETE /v2/r/blobs/uploads/x', 'r push'],
+  ['DELETE /v2/r/manifests/v1', 'r delete'],
+  [`DELETE /v2/r/blobs/${D}`, 'r delete'],
+]
+const FREE = ['GET /', 'GET /v2', 'OPTIONS /v2/', 'PUT /v2/', 'GET /v2/nothing']
+
+function shown(permission: Permission): string {
+  return permission.on === 'repository' ? `${permission.repository} ${permission.action}` : permission.on
+}
+
+test('no route answers without its permission: 403 to whom is known, 401 with a challenge to who is not', async (t) => {
+  for (const kind of ['user', 'anonymous'] as const) {
+    let asked: string[] = []
+    const server = await startProtocol(t, {
+      gate: {
+        authenticate: async () => ({ id: 'u', name: 'u', kind }),
+        authorize: async (_principal, permission) => {
+          asked.push(shown(permission))
+          return 'denied' as const
+        },
+      },
+      challenge: (_request, permissions) => `Bearer scope="${permissions.map(shown).join(' ')}"`,
+    })
+    for (const [line, permission] of ASKED) {
+      asked = []
+      const reply = await server.ask(line)
+      assert.equal(reply.status, kind === 'user' ? 403 : 401, line)
+      assert.deepEqual(asked, [permission], line)
+      const challenge = kind === 'user' ? undefined : `Bearer scope="${permission}"`
+      assert.equal(reply.headers['www-authenticate'], challenge, line)
+      if (!line.startsWith('HEAD'))
+        assert.equal(errorCode(reply), kind === 'user' ? 'DENIED' : 'UNAUTHORIZED')
+    }
+    asked = []
+    for (const line of FREE)
+      assert.ok([200, 204, 301, 404, 405].includes((await server.ask(line)).status), line)
+    assert.deepEqual(asked, [])
+  }
+})
+
+test('wrong credentials are 401 before anything is looked up', async (t) => {
+  const server = await startProtocol(t, {
+    gate: {
+      authenticate: () => {
+        throw new RegistryError('UNAUTHORIZED', 'no such user or a wrong password')
+      },
+      authorize: () => 'allowed',
+    },
+  })
+  const reply = await server.ask('GET /v2/')
+  assert.deepEqual([reply.status, errorCode(reply)], [401, 'UNAUTHORIZED'])
+})
+
+test('the catalog shows what the asker may read, in full pages', async (t) => {
+  const server = await startProtocol(t, {
+    gate: {
+      authenticate: () => ({ id: 'u', name: 'u', kind: 'user' }),
+      authorize: (_principal, permission) =>
+        permission.on === 'repository' &&
+        permission.action === 'pull' &&
+        /[24680]$/.test(permission.repository)
+          ? 'denied'
+          : 'allowed',
+    },
+  })
+  for (let i = 1; i <= 9; i += 1) {
+    await server.push(`r${i}`, '{}')
+    await server.pushManifest(`r${i}`, 'v1', image('{}'))
+  }
+  const first = await server.ask('GET /v2/_catalog?n=3')
+  assert.deepEqual(JSON.parse(first.text), { repositories: ['r1', 'r3', 'r5'] })
+  assert.equal(first.headers.link, '</v2/_catalog?last=r5&n=3>; rel="next"')
+  const second = await server.ask('GET /v2/_catalog?n=3&last=r5')
+  assert.deepEqual(JSON.parse(second.text), { repositories: ['r7', 'r9'] })
+  assert.equal(second.headers.link, undefined)
+})
+
+test('while a health check fails every address is 503, and names no path of the server', async (t) => {
+  let failing: Record<string, string> | undefined = { storagedriver: '/srv/data is gone' }
+  const server = await startProtocol(t, { health: () => failing })
+  for (const line of [
+    'GET /',
+    'GET /v2/',
+    'GET /v2/r/tags/list',
+    'POST /v2/r/blobs/uploads/',
+    'GET /nothing',
+  ]) {
+    const reply = await server.ask(line)
+    assert.deepEqual([reply.status, errorCode(reply)], [503, 'UNAVAILABLE'], line)
+    assert.doesNotMatch(reply.text, /srv/)
+    assert.match(reply.text, /storagedriver/)
+  }
+  failing = undefined
+  assert.equal((await server.ask('GET /v2/')).status, 200)
+})
+
+test('read-only: reads go on, everything that writes is 405 with Allow', async (t) => {
+  const server = await startProtocol(t, { readOnly: true })
+  for (const [line] of ASKED) {
+    const reply = await server.ask(line)
+    const writes = !line.startsWith('GET') && !line.startsWith('HEAD')
+    assert.equal(reply.status === 405, writes, line)
+    if (writes) assert.deepEqual([errorCode(reply), reply.headers.allow], ['UNSUPPORTED', 'GET, HEAD'], line)
+  }
+})
+
+test('deletes that are off are 405 UNSUPPORTED in every form, and nothing is deleted; an upload can be cancelled', async (t) => {
+  const server = await startProtocol(t, { rules: { deletes: false } })
+  await server.push('r', '{}')
+  const { digest } = await server.pushManifest('r', 'v1', image('{}'))
+  for (const path of ['manifests/v1', `manifests/${digest}`, `blobs/${sha256('{}')}`]) {
+    const reply = await server.ask(`DELETE /v2/r/${path}`)
+    assert.deepEqual([reply.status, errorCode(reply)], [405, 'UNSUPPORTED'], path)
+    assert.equal((await server.ask(`GET /v2/r/${path}`)).status, 200, path)
+  }
+  const { location } = (await server.ask('POST /v2/r/blobs/uploads/')).headers
+  assert.equal((await server.ask(`DELETE ${location}`)).status, 204)
+})
+
+test('each request is told once: its route, who asked, the status, the error', async (t) => {
+  const server = await startProtocol(t)
+  for (const line of ['GET /', 'GET /v2/', 'GET /v2/r/tags/list', 'GET /v2/R/tags/list', 'PUT /v2/'])
+    await server.ask(line)
+  assert.deepEqual(
+    server.events.map(({ route, principal, status, error }) => [
+      route?.kind,
+      principal?.id,
+      status,
+      error?.code,
+    ]),
+    [
+      ['root', 'anonymous', 200, undefined],
+      ['ping', 'open', 200, undefined],
+      ['listTags', 'open', 404, 'NAME_UNKNOWN'],
+      [undefined, undefined, 400, 'NAME_INVALID'],
+      ['otherMethod', undefined, 405, 'UNSUPPORTED'],
+    ],
+  )
+})
