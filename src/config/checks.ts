@@ -24,7 +24,8 @@ export function checkTcpAddress(address: string): string {
 function addressHint(address: string): string {
   if (/^[0-9]+$/.test(address)) return `must be host:port; write ":${address}" to listen on every address`
   if (address.includes('://')) return 'must be host:port, without a scheme or a path'
-  if (/^[0-9A-Fa-f:]+$/.test(address)) return 'must have an IPv6 address in brackets, as "[::1]:5000"'
+  if (/^[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:]*$/.test(address))
+    return 'must have an IPv6 address in brackets, as "[::1]:5000"'
   return 'must be host:port, as ":5000", "127.0.0.1:5000" or "[::1]:5000"'
 }
 
@@ -96,9 +97,7 @@ export function checkCipherSuite(name: string): string {
   if (Object.hasOwn(CIPHER_SUITES, name)) return name
   const near = nearest(name, Object.keys(CIPHER_SUITES))
   if (name.includes('3DES')) throw new Misfit('must not be a 3DES suite: these are broken and not offered')
-  throw new Misfit(
-    `is not a cipher suite by Go's names${near === undefined ? '' : `; did you mean ${near}?`}`,
-  )
+  throw new Misfit(`must be a cipher suite by Go's name${near === undefined ? '' : ` (${near}?)`}`)
 }
 
 /**

@@ -114,12 +114,7 @@ function elsewhere(schema: Shape, key: string, path: string): string | undefined
   return same.find((other) => path !== '' && other.startsWith(`${top}.`)) ?? same[0]
 }
 
-function decodeList(
-  context: Context,
-  shape: ListShape<Shape>,
-  node: Node | undefined,
-  path: string,
-): unknown {
+function decodeList(context: Context, shape: ListShape, node: Node | undefined, path: string): unknown {
   if (node === undefined || isNull(node)) return []
   if (node.kind !== 'list') {
     const example =
@@ -135,12 +130,7 @@ function decodeList(
   })
 }
 
-function decodeTable(
-  context: Context,
-  shape: TableShape<Shape>,
-  node: Node | undefined,
-  path: string,
-): unknown {
+function decodeTable(context: Context, shape: TableShape, node: Node | undefined, path: string): unknown {
   if (node === undefined || isNull(node)) return {}
   if (node.kind !== 'map') {
     context.mistakes.push(mistakeAt(node.origin, path, `must hold keys${instead(context, node)}`))

@@ -246,7 +246,17 @@ function slotOf(node: MapNode | ListNode, shape: Shape, key: string): Slot | und
 }
 
 function unknownVariable(name: string, schema: Shape): string {
-  const names = [...walkShapes(schema)].filter(({ path }) => path !== '').map(({ variable }) => variable)
-  const near = nearest(name, names)
-  return `${name}: there is no such setting, ignored${near === undefined ? '' : `; did you mean ${near}?`}`
+  const bare = name.slice(PREFIX.length)
+  const settings = [...walkShapes(schema)].filter(({ path }) => path !== '')
+  // The key of the file in upper case, where the environment's name is another one.
+  const byKey = settings.find(
+    ({ path }) => path.toUpperCase().replaceAll(/[.[]/g, '_').replaceAll(']', '') === bare,
+  )
+  const near =
+    byKey?.variable.slice(PREFIX.length) ??
+    nearest(
+      bare,
+      settings.map(({ variable }) => variable.slice(PREFIX.length)),
+    )
+  return `${name}: there is no such setting, ignored${near === undefined ? '' : `; did you mean ${PREFIX}${near}?`}`
 }

@@ -66,11 +66,12 @@ export function loadConfig({
   // Every place holds its default where something is wrong, so that the checks across settings can go on. What is
   // wrong already is not said a second time.
   const config = settleValidation(value as Config)
-  const before = [...mistakes, ...applied.mistakes, ...findings.mistakes]
+  const before = [...applied.mistakes, ...findings.mistakes]
   const cross = crossCheck({ config, root, origins }).filter(
     ({ path: at }) => !before.some((m) => m.path === at),
   )
-  if (before.length + cross.length > 0) throw new ConfigError(inOrder([...before, ...cross]))
+  const all = [...mistakes, ...before, ...cross]
+  if (all.length > 0) throw new ConfigError(inOrder(all))
   return {
     config: freeze(config),
     ...(file === undefined ? {} : { file }),

@@ -75,7 +75,8 @@ function readDocument({
     strict: false,
     uniqueKeys: false,
     prettyErrors: false,
-    logLevel: 'silent',
+    // Not silent: that would take a second document without a word.
+    logLevel: 'error',
     lineCounter: lines,
   })
   const mistakes: Mistake[] = []

@@ -46,13 +46,19 @@ const UNIT: Record<string, number> = {
 const DURATION = /^[-+]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+$/
 const PART = /([0-9.]+)(ns|us|µs|μs|ms|s|m|h)/g
 
-/** Go's `time.ParseDuration`, in whole milliseconds, rounded up so that what is not zero stays so. */
+/** Go's `time.ParseDuration`, in whole milliseconds. */
 export function readDuration(text: string): number | undefined {
   if (text === '0') return 0
   if (!DURATION.test(text)) return undefined
   let total = 0
   for (const [, amount, unit] of text.matchAll(PART)) total += Number(amount) * (UNIT[unit ?? ''] ?? 0)
-  return text.startsWith('-') ? -Math.ceil(total) : Math.ceil(total)
+  return wholeMilliseconds(text.startsWith('-') ? -total : total)
+}
+
+/** Rounds away from zero, so that a wait of nanoseconds does not become none. */
+export function wholeMilliseconds(value: number): number {
+  const whole = Math.ceil(Math.abs(value))
+  return value < 0 ? -whole : whole
 }
 
 /** The shortest notation that {@link readDuration} reads back: `168h`, `1h30m`, `500ms`. */

@@ -5,6 +5,7 @@ import {
   readBytes,
   readDuration,
   readNumber,
+  wholeMilliseconds,
   writeBytes,
   writeDuration,
 } from './scalars.ts'
@@ -101,7 +102,7 @@ export function duration(basics: Basics<number> & Bounds): Works<ScalarShape<num
 
 function nanoseconds(text: string, quoted: boolean): number | undefined {
   const count = quoted ? undefined : readNumber(text)
-  return count === undefined ? undefined : Math.ceil(count / 1e6)
+  return count === undefined ? undefined : wholeMilliseconds(count / 1e6)
 }
 
 function durationHint(text: string): string {
@@ -140,9 +141,7 @@ type TextBasics<T> = Omit<Basics<T>, 'default'> & {
 }
 
 /** Text as it stands; empty is the same as absent. */
-export function text<T extends string>(
-  basics: TextBasics<string> & { default: T },
-): Works<ScalarShape<string>>
+export function text(basics: TextBasics<string> & { default: string }): Works<ScalarShape<string>>
 export function text(basics: TextBasics<string>): Works<ScalarShape<string | undefined>>
 export function text(
   basics: TextBasics<string> & { default?: string },
