@@ -94,8 +94,8 @@ export function checkHeaderValue(value: string): string {
 }
 
 export function checkCipherSuite(name: string): string {
-  if (Object.hasOwn(CIPHER_SUITES, name)) return name
-  const near = nearest(name, Object.keys(CIPHER_SUITES))
+  if (CIPHER_SUITES.includes(name)) return name
+  const near = nearest(name, CIPHER_SUITES)
   if (name.includes('3DES')) throw new Misfit('must not be a 3DES suite: these are broken and not offered')
   throw new Misfit(`must be a cipher suite by Go's name${near === undefined ? '' : ` (${near}?)`}`)
 }
