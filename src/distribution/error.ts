@@ -37,7 +37,7 @@ export function createErrorSender(settings: Settings): ErrorSender {
       if (!response.headersSent) observe(settings, asked, error)
       return
     }
-    if (error.status >= 500) {
+    if (error.status >= 500 && (error.cause !== undefined || error.code === 'UNKNOWN')) {
       const cause = error.cause ?? error
       settings.log.error(error.message, { 'http.request.id': requestId, code: error.code, error: cause })
     }

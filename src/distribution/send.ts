@@ -73,14 +73,15 @@ function createProgress(response: ServerResponse, source: ByteSource) {
   let unreleased = 0
   let failure: Error | undefined
   let wake: (() => void) | undefined
-  const fail = (error: Error): void => {
-    failure ??= error
+  const fail = (cause?: Error): void => {
+    failure ??= new Error('the client left before it had the whole answer', { cause })
     wake?.()
   }
   const onClose = (): void => {
+    if (response.writableFinished) return
     // Ends a read that hangs, too.
     source.close()
-    fail(new Error('the client left before it had the whole answer'))
+    fail()
   }
   const onSocket = (): void => wake?.()
   const check = (): void => {

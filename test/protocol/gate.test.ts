@@ -104,7 +104,7 @@ test('the catalog shows what the asker may read, in full pages', async (t) => {
 })
 
 test('while a health check fails every address is 503, and names no path of the server', async (t) => {
-  let failing: Record<string, string> | undefined = { storagedriver: '/srv/data is gone' }
+  let failing: Record<string, string> | undefined = { '/srv/data': 'is gone' }
   const server = await startProtocol(t, { health: () => failing })
   for (const line of [
     'GET /',
@@ -116,7 +116,6 @@ test('while a health check fails every address is 503, and names no path of the 
     const reply = await server.ask(line)
     assert.deepEqual([reply.status, errorCode(reply)], [503, 'UNAVAILABLE'], line)
     assert.doesNotMatch(reply.text, /srv/)
-    assert.match(reply.text, /storagedriver/)
   }
   failing = undefined
   assert.equal((await server.ask('GET /v2/')).status, 200)
