@@ -15,8 +15,6 @@ const KEPT_UNREAD_BODY = 64 * 1024
 export type Connection = {
   /** Responses not yet closed, in the order of their requests. */
   readonly open: readonly ServerResponse[]
-  /** Whether any request has begun on this connection. */
-  used(): boolean
   /** What every request on this connection is answered with, if set (a client certificate that is missing). */
   refusal: Refusal | undefined
   /** Takes a request in; from now on its response counts as outstanding. `wasContinued`: see {@link continueOnFirstRead}. */
@@ -31,11 +29,7 @@ export type Connection = {
 
 export function createConnection(
   socket: Socket,
-  {
-    limits,
-    progressMs,
-    refused,
-  }: { limits: LingerLimits; progressMs: number; refused: (refusal: Refusal) => void },
+  { limits, refused }: { limits: LingerLimits & { progressMs: number }; refused: (refusal: Refusal) => void },
 ): Connection {
   const open: ServerResponse[] = []
   let newest: IncomingMessage | undefined
@@ -80,7 +74,6 @@ export function createConnection(
 
   return {
     open,
-    used: () => newest !== undefined,
     refusal: undefined,
     begin(req, res, wasContinued) {
       newest = req
@@ -104,7 +97,7 @@ export function createConnection(
       const last = open.at(-1)
       if (stall === 'writing' || last === undefined) return false
       failed = true
-      failBody(last, stalledBody(progressMs))
+      failBody(last, stalledBody(limits.progressMs))
       return true
     },
     refuse,

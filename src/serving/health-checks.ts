@@ -19,7 +19,10 @@ export function fileCheck(path: string): Check {
   }
 }
 
-/** HEAD of the URL has to give the status (200 unless set). Redirects are followed. */
+/**
+ * HEAD of the URL has to give the status (200 unless set). Redirects are followed.
+ * @throws Error for what is no URL.
+ */
 export function httpCheck(
   uri: string,
   {
@@ -27,17 +30,19 @@ export function httpCheck(
     statuscode = 200,
   }: { headers?: Readonly<Record<string, readonly string[]>>; statuscode?: number } = {},
 ): Check {
+  const { url, authorization } = withoutCredentials(uri)
   const pairs = Object.entries(headers).flatMap(([name, values]) =>
     values.map((value): [string, string] => [name, value]),
   )
+  if (authorization !== undefined) pairs.push(['Authorization', authorization])
   return async (signal) => {
-    const response = await fetch(uri, { method: 'HEAD', headers: pairs, signal }).catch((error: Error) => {
+    const response = await fetch(url, { method: 'HEAD', headers: pairs, signal }).catch((error: Error) => {
       const why = error.cause instanceof Error ? error.cause.message : error.message
-      throw new Error(`${shown(uri)}: error while checking: ${why}`, { cause: error })
+      throw new Error(`${url}: error while checking: ${why}`, { cause: error })
     })
     await response.body?.cancel()
     if (response.status === statuscode) return
-    throw new Error(`${shown(uri)}: downstream service returned unexpected status: ${response.status}`)
+    throw new Error(`${url}: downstream service returned unexpected status: ${response.status}`)
   }
 }
 
@@ -67,7 +72,17 @@ function hostAndPort(addr: string): { host: string; port: number } {
   return { host: parts[1] ?? (parts[2] === '' ? 'localhost' : (parts[2] ?? '')), port }
 }
 
-/** Credentials of a URL stay out of messages. */
-function shown(uri: string): string {
-  return uri.replace(/\/\/[^/@]*@/, '//')
+/**
+ * Credentials of a URL belong into a header, and not into messages.
+ * @throws Error for what is no URL.
+ */
+function withoutCredentials(uri: string): { url: string; authorization: string | undefined } {
+  const url = URL.parse(uri)
+  if (url === null) throw new Error('the uri of a health check is no URL; write http://host:port/path')
+  const { username, password } = url
+  url.username = ''
+  url.password = ''
+  if (username === '' && password === '') return { url: url.href, authorization: undefined }
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  return { url: url.href, authorization: `Basic ${Buffer.from(pair).toString('base64')}` }
 }

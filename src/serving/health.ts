@@ -71,8 +71,8 @@ export function createHealth({ clock, log }: { clock: Clock; log: Logger }): Hea
 
   const schedule = (one: Registered, stop: AbortSignal): void => {
     const timer = setTimeout(() => {
-      const run1 = run(one, stop).finally(() => running.delete(run1))
-      running.add(run1)
+      const ended = run(one, stop).finally(() => running.delete(ended))
+      running.add(ended)
     }, one.options.intervalMs)
     timers.set(one.name, timer.unref())
   }

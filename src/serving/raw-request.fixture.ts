@@ -3,8 +3,8 @@ import { connect, type Socket } from 'node:net'
 
 export type RawAnswer = { status: number; headers: Record<string, string>; body: string }
 
-/** One step of a conversation: bytes to send (latin1), a pause in milliseconds, or the end of what is sent. */
-export type Step = string | number | 'FIN'
+/** One step of a conversation: bytes to send (latin1), a pause in milliseconds, or `FIN`: the end of what is sent. */
+export type Step = string | number
 
 export type Conversation = { answers: RawAnswer[]; bytes: string; error: string | undefined; ms: number }
 

@@ -102,7 +102,7 @@ function poll(
       changed(files)
       good = mark
     } catch (error) {
-      if (!settled || stopped) return
+      if (!settled || stopped || (await fingerprint(options)) !== mark) return
       complained = mark
       log.error('the changed TLS files cannot be used; the old ones stay in use', { error })
     }
