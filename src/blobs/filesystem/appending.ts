@@ -14,7 +14,7 @@ import {
   type UploadState,
 } from '../blob-store.ts'
 import { createBodyReader, type BodyReader } from '../body-reader.ts'
-import { createChunkQueue, type ChunkQueue } from '../chunk-queue.ts'
+import { createChunkQueue, type ChunkQueue, type WaitingBytes } from '../chunk-queue.ts'
 import { HASHED_ON_MAIN_THREAD, type FileHash } from '../hashing/file-hash.ts'
 import type { Hashing } from '../hashing/hashing.ts'
 import { closeFile, ifThere, openFile, statFile, truncateFile, writeAllAt } from './calls.ts'
@@ -28,101 +28,88 @@ const IDLE_BATCH = 512 * 1024
 const CROWDED = 16 * 1024 * 1024
 const CROWDED_BATCH = 64 * 1024
 
-export function createAppending({
-  names,
-  folders,
-  hashing,
-}: {
-  names: Names
-  folders: Pick<Folders, 'restore'>
-  hashing: Hashing
-}): Pick<BlobStore, 'append'> {
-  const { waiting } = hashing
-  const crowded = (): boolean => waiting.bytes > CROWDED
+type Rooms = { names: Names; folders: Pick<Folders, 'restore'>; hashing: Hashing }
 
-  const openPart = async ({ object: { id }, received }: UploadState): Promise<number> => {
-    const path = names.part(id)
-    if (received > 0) return openAt(path, received, id)
-    return (await ifThere(openFile(path, 'w+'))) ?? restoreAndOpen(path, id)
-  }
-  const restoreAndOpen = async (path: string, id: ObjectId): Promise<number> => {
-    await folders.restore(names.folder(id))
-    return openFile(path, 'w+')
-  }
-  /** Collects a small body whole. False: there is more than belongs on the main thread. */
-  const collect = async (
-    hash: FileHash,
-    body: BodyReader,
-    queue: ChunkQueue,
-    length: number,
-  ): Promise<boolean> => {
-    for (let chunk = await body.next(); chunk !== undefined; chunk = await body.next()) {
-      queue.push(chunk)
-      const bytes = hash.length + Math.max(queue.bytes, length)
-      if (hash.moved || bytes > HASHED_ON_MAIN_THREAD) return false
-      if (crowded() && queue.bytes >= CROWDED_BATCH) return false
-    }
-    return !hash.moved
-  }
-  const batch = (hash: FileHash): number => {
-    if (crowded()) return CROWDED_BATCH
-    return hash.idle ? IDLE_BATCH : BUSY_BATCH
-  }
-  const pump = async (hash: FileHash, body: BodyReader, queue: ChunkQueue, file: number): Promise<void> => {
-    let position = hash.length
-    await hash.begin(file)
-    for (let chunk = await body.next(); chunk !== undefined; chunk = await body.next()) {
-      queue.push(chunk)
-      while (queue.bytes >= batch(hash)) position += await hash.send(queue, file, position)
-    }
-    while (queue.bytes > 0) position += await hash.send(queue, file, position)
-    await hash.settle()
-  }
-  /** Writes before it hashes, so that a failure leaves the hash where it was. */
-  const writeHere = async (hash: FileHash, queue: ChunkQueue, file: number): Promise<void> => {
-    const chunks = queue.takeAll()
-    await writeAllAt(file, chunks, hash.length)
-    hash.updateHere(chunks)
-  }
-  const store = async (
-    state: UploadState,
-    hash: FileHash,
-    body: BodyReader,
-    length: number,
-  ): Promise<void> => {
-    const queue = createChunkQueue(waiting)
-    try {
-      const small = await collect(hash, body, queue, length)
-      if (queue.bytes === 0) return
-      const file = await openPart(state)
-      try {
-        if (small) await writeHere(hash, queue, file)
-        else await pump(hash, body, queue, file)
-      } catch (error) {
-        await takeBack(hash, file, state.received)
-        throw error
-      } finally {
-        await closeFile(file)
-      }
-    } finally {
-      queue.clear()
-    }
-  }
+export function createAppending(rooms: Rooms): Pick<BlobStore, 'append'> {
   return {
     async append(state, body, { signal, hash, length }): Promise<AppendResult> {
-      if (!hashing.owns(hash)) throw new Error('the hash was not made by this store')
+      if (!rooms.hashing.owns(hash)) throw new Error('the hash was not made by this store')
       if (hash.length !== state.received) throw new Error('the hash and the upload are not equally far')
       if (state.object.path !== undefined) throw new Error('what was taken over is never written')
       const reader = createBodyReader(body, signal)
+      const queue = createChunkQueue(rooms.hashing.waiting)
       try {
-        await store(state, hash, reader, length ?? 0)
+        await store(rooms, state, { hash, reader, queue, waiting: rooms.hashing.waiting }, length ?? 0)
       } finally {
+        queue.clear()
         reader.close()
       }
       const result = { state: { ...state, received: hash.length } }
       return reader.failure === undefined ? result : { ...result, failure: reader.failure }
     },
   }
+}
+
+type Flow = { hash: FileHash; reader: BodyReader; queue: ChunkQueue; waiting: WaitingBytes }
+
+async function store(rooms: Rooms, state: UploadState, flow: Flow, announced: number): Promise<void> {
+  const small = await collect(flow, announced)
+  if (flow.queue.bytes === 0) return
+  const file = await openPart(rooms, state)
+  try {
+    if (small) await writeHere(flow, file)
+    else await pump(flow, file)
+  } catch (error) {
+    await takeBack(flow.hash, file, state.received)
+    throw error
+  } finally {
+    await closeFile(file)
+  }
+}
+
+/** Collects a small body whole. False: there is more than belongs on the main thread. */
+async function collect({ hash, reader, queue, waiting }: Flow, announced: number): Promise<boolean> {
+  for (let chunk = await reader.next(); chunk !== undefined; chunk = await reader.next()) {
+    queue.push(chunk)
+    const bytes = hash.length + Math.max(queue.bytes, announced)
+    if (hash.moved || bytes > HASHED_ON_MAIN_THREAD) return false
+    if (waiting.bytes > CROWDED && queue.bytes >= CROWDED_BATCH) return false
+  }
+  return !hash.moved
+}
+
+/** Writes before it hashes, so that a failure leaves the hash where it was. */
+async function writeHere({ hash, queue }: Flow, file: number): Promise<void> {
+  const chunks = queue.takeAll()
+  await writeAllAt(file, chunks, hash.length)
+  hash.updateHere(chunks)
+}
+
+async function pump({ hash, reader, queue, waiting }: Flow, file: number): Promise<void> {
+  const batch = (): number => {
+    if (waiting.bytes > CROWDED) return CROWDED_BATCH
+    return hash.idle ? IDLE_BATCH : BUSY_BATCH
+  }
+  let position = hash.length
+  await hash.begin(file)
+  for (let chunk = await reader.next(); chunk !== undefined; chunk = await reader.next()) {
+    queue.push(chunk)
+    while (queue.bytes >= batch()) position += await hash.send(queue, file, position)
+  }
+  while (queue.bytes > 0) position += await hash.send(queue, file, position)
+  await hash.settle()
+}
+
+async function openPart(
+  { names, folders }: Rooms,
+  { object: { id }, received }: UploadState,
+): Promise<number> {
+  const path = names.part(id)
+  if (received > 0) return openAt(path, received, id)
+  const file = await ifThere(openFile(path, 'w+'))
+  if (file !== undefined) return file
+  await folders.restore(names.folder(id))
+  return openFile(path, 'w+')
 }
 
 async function openAt(path: string, received: number, id: ObjectId): Promise<number> {

@@ -10,6 +10,8 @@ import { createFileSource } from './file-source.ts'
 import type { Names } from './names.ts'
 import type { OpenFiles } from './open-files.ts'
 
+type Range = { first: number; last: number } | undefined
+
 export function createReading({
   names,
   cache,
@@ -25,40 +27,18 @@ export function createReading({
   smallBlobBytes: number
   log: Logger
 }): Pick<BlobStore, 'open' | 'peek'> {
-  const loading = new Map<string, Promise<Uint8Array | undefined>>()
-
   const pathOf = ({ id, digest, path }: StoredObject): string => {
     if (path !== undefined) return names.takenOver(path)
     if (digest === undefined) throw new Error('an object without a digest is not finished')
     return names.finished(id, digest)
   }
-  const load = async (object: StoredObject, size: number): Promise<Uint8Array | undefined> => {
-    const bytes = await readWhole(pathOf(object), size)
-    if (bytes === undefined || object.digest === undefined) return bytes
-    if (digestOf(algorithmOf(object.digest), bytes) !== object.digest) {
-      log.error('the bytes of a blob are not what its digest says', {
-        object: object.id,
-        digest: object.digest,
-      })
-      return undefined
-    }
-    cache.put(object.id, bytes)
-    return bytes
-  }
-  /** Those who ask for the same object at the same time share one read. */
-  const loadOnce = (object: StoredObject, size: number): Promise<Uint8Array | undefined> => {
-    const known = loading.get(object.id)
-    if (known !== undefined) return known
-    const started = load(object, size).finally(() => loading.delete(object.id))
-    loading.set(object.id, started)
-    return started
-  }
+  const loadSmall = createSmallLoader({ pathOf, cache, log })
   const openSmall = async (
     object: StoredObject,
     size: number,
-    range: { first: number; last: number } | undefined,
+    range: Range,
   ): Promise<ByteSource | undefined> => {
-    const bytes = cache.get(object.id) ?? (await loadOnce(object, size))
+    const bytes = cache.get(object.id) ?? (await loadSmall(object, size))
     if (bytes?.byteLength !== size) return undefined
     return createBytesSource(range === undefined ? bytes : bytes.subarray(range.first, range.last + 1))
   }
@@ -75,14 +55,42 @@ export function createReading({
         return shared.size === size ? 'changed' : undefined
       }
       const { first, last } = range ?? { first: 0, last: size - 1 }
-      return createFileSource({
-        file: shared.file,
-        first,
-        length: last - first + 1,
-        buffers,
-        done: () => shared.release(),
-      })
+      const length = last - first + 1
+      return createFileSource({ file: shared.file, first, length, buffers, done: () => shared.release() })
     },
+  }
+}
+
+/** Reads small objects into the cache; those who ask for the same one at the same time share one read. */
+function createSmallLoader({
+  pathOf,
+  cache,
+  log,
+}: {
+  pathOf: (object: StoredObject) => string
+  cache: BytesCache
+  log: Logger
+}): (object: StoredObject, size: number) => Promise<Uint8Array | undefined> {
+  const loading = new Map<string, Promise<Uint8Array | undefined>>()
+  const load = async (object: StoredObject, size: number): Promise<Uint8Array | undefined> => {
+    const bytes = await readWhole(pathOf(object), size)
+    if (bytes === undefined || object.digest === undefined) return bytes
+    if (digestOf(algorithmOf(object.digest), bytes) !== object.digest) {
+      log.error('the bytes of a blob are not what its digest says', {
+        object: object.id,
+        digest: object.digest,
+      })
+      return undefined
+    }
+    cache.put(object.id, bytes)
+    return bytes
+  }
+  return (object, size) => {
+    const known = loading.get(object.id)
+    if (known !== undefined) return known
+    const started = load(object, size).finally(() => loading.delete(object.id))
+    loading.set(object.id, started)
+    return started
   }
 }
 

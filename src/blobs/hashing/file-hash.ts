@@ -1,15 +1,17 @@
 /** The running hash of one upload, with the means to write what it hashes on the way. */
+import type { Hash } from 'node:crypto'
 import { createDigestHash, type Digest, type DigestAlgorithm } from '../../oci/digest.ts'
 import type { RunningHash } from '../blob-store.ts'
 import { createChunkQueue, type ChunkQueue } from '../chunk-queue.ts'
 import type { Slabs } from './slabs.ts'
 import type { HashingThread } from './thread.ts'
+import { createUnderWay, type UnderWay } from './under-way.ts'
 
 /** Up to here an upload is hashed on the main thread: a trip to a worker would cost more than the hashing. */
 export const HASHED_ON_MAIN_THREAD = 256 * 1024
 
 /** Slabs of one upload that may be under way: one is hashed and written while the next one is filled. */
-const UNDER_WAY = 2
+const MOST_UNDER_WAY = 2
 
 export type FileHash = RunningHash & {
   /** Whether a worker has it. */
@@ -28,125 +30,134 @@ export type FileHash = RunningHash & {
   undo(): Promise<void>
 }
 
-export function createFileHash({
-  algorithm,
-  hint,
-  number,
-  pick,
-  slabs,
-}: {
+type Options = {
   algorithm: DigestAlgorithm
   hint: { length?: number | undefined }
+  /** The hash's name among the workers. */
   number: number
   pick: () => HashingThread
   slabs: Slabs
-}): FileHash {
-  const here = createDigestHash(algorithm)
-  const underWay = new Set<Promise<unknown>>()
-  let thread: HashingThread | undefined
-  let length = 0
-  let begunAt: number | undefined
-  let failure: unknown
+}
 
-  const move = (): HashingThread => {
-    if (thread !== undefined) return thread
-    thread = pick()
-    thread.hashes += 1
-    thread.tell({ kind: 'open', hash: number, algorithm })
-    return thread
-  }
-  const track = (work: Promise<unknown>): void => {
-    const tracked = work
-      .catch((error: unknown) => {
-        failure ??= error
-      })
-      .finally(() => underWay.delete(tracked))
-    underWay.add(tracked)
-  }
-  const check = (): void => {
-    if (failure !== undefined) throw failure
-  }
-  const settle = async (): Promise<void> => {
-    await Promise.all(underWay)
-    check()
-  }
-  const send = async (queue: ChunkQueue, file: number | undefined, position: number): Promise<number> => {
-    while (underWay.size >= UNDER_WAY) await Promise.race(underWay)
-    check()
-    const worker = move()
-    const slab = await slabs.take()
-    const moved = queue.moveInto(slab.bytes)
-    const write = file === undefined ? {} : { file }
-    const job = { kind: 'take', hash: number, start: slab.start, length: moved, position, ...write } as const
-    track(worker.run(job).finally(() => slabs.give(slab)))
-    length += moved
-    return moved
-  }
+type State = Options & {
+  here: Hash
+  thread: HashingThread | undefined
+  length: number
+  begunAt: number | undefined
+  underWay: UnderWay
+}
+
+export function createFileHash(options: Options): FileHash {
+  const here = createDigestHash(options.algorithm)
+  const underWay = createUnderWay()
+  const state: State = { ...options, here, thread: undefined, length: 0, begunAt: undefined, underWay }
   return {
-    algorithm,
+    algorithm: options.algorithm,
     get length() {
-      return length
+      return state.length
     },
     get moved() {
-      return thread !== undefined
+      return state.thread !== undefined
     },
     get idle() {
       return underWay.size === 0
     },
-    updateHere(chunks) {
-      if (thread !== undefined) throw new Error('the hash has moved to a worker')
-      for (const chunk of chunks) {
-        here.update(chunk)
-        length += chunk.byteLength
-      }
-    },
-    async begin(file) {
-      check()
-      const before = thread
-      const worker = move()
-      if (before === undefined && length > 0) {
-        await worker.run({ kind: 'prefix', hash: number, file, length }).catch((error: unknown) => {
-          failure = error
-          throw error
-        })
-      }
-      worker.tell({ kind: 'mark', hash: number })
-      begunAt = length
-    },
-    send,
-    settle,
-    async undo() {
-      await Promise.all(underWay)
-      if (begunAt === undefined || thread === undefined) return
-      length = begunAt
-      failure = undefined
-      await thread.run({ kind: 'rewind', hash: number }).catch((error: unknown) => {
-        failure = error
-      })
-    },
-    async update(bytes) {
-      check()
-      const all = hint.length ?? Infinity
-      if (thread === undefined && (length > 0 || all <= HASHED_ON_MAIN_THREAD)) {
-        here.update(bytes)
-        length += bytes.byteLength
-        return
-      }
-      const queue = createChunkQueue({ bytes: 0 })
-      queue.push(bytes)
-      while (queue.bytes > 0) await send(queue, undefined, 0)
-    },
-    async digest() {
-      await settle()
-      if (thread === undefined) return `${algorithm}:${here.copy().digest('hex')}` as Digest
-      return (await thread.run({ kind: 'digest', hash: number })) as Digest
-    },
-    close() {
-      if (thread === undefined) return
-      thread.tell({ kind: 'close', hash: number })
-      thread.hashes -= 1
-      thread = undefined
-      failure ??= new Error('the hash was closed')
-    },
+    updateHere: (chunks) => updateHere(state, chunks),
+    begin: (file) => begin(state, file),
+    send: (queue, file, position) => send(state, queue, file, position),
+    settle: () => settle(state),
+    undo: () => undo(state),
+    update: (bytes) => update(state, bytes),
+    digest: () => digest(state),
+    close: () => close(state),
   }
+}
+
+function move(state: State): HashingThread {
+  if (state.thread !== undefined) return state.thread
+  const thread = state.pick()
+  thread.hashes += 1
+  thread.tell({ kind: 'open', hash: state.number, algorithm: state.algorithm })
+  state.thread = thread
+  return thread
+}
+
+function updateHere(state: State, chunks: readonly Uint8Array[]): void {
+  state.underWay.check()
+  if (state.thread !== undefined) throw new Error('the hash has moved to a worker')
+  for (const chunk of chunks) {
+    state.here.update(chunk)
+    state.length += chunk.byteLength
+  }
+}
+
+async function begin(state: State, file: number): Promise<void> {
+  const { underWay, number: hash, length } = state
+  underWay.check()
+  const movesNow = state.thread === undefined
+  const thread = move(state)
+  if (movesNow && length > 0) {
+    underWay.add(thread.run({ kind: 'prefix', hash, file, length }))
+    await settle(state)
+  }
+  thread.tell({ kind: 'mark', hash })
+  state.begunAt = length
+}
+
+async function send(
+  state: State,
+  queue: ChunkQueue,
+  file: number | undefined,
+  position: number,
+): Promise<number> {
+  const { underWay, slabs, number: hash } = state
+  await underWay.room(MOST_UNDER_WAY)
+  const thread = move(state)
+  const slab = await slabs.take()
+  const length = queue.moveInto(slab.bytes)
+  const write = file === undefined ? {} : { file }
+  const work = thread.run({ kind: 'take', hash, start: slab.start, length, position, ...write })
+  underWay.add(work.finally(() => slabs.give(slab)))
+  state.length += length
+  return length
+}
+
+async function settle({ underWay }: State): Promise<void> {
+  await underWay.over()
+  underWay.check()
+}
+
+async function undo(state: State): Promise<void> {
+  const { underWay, thread, begunAt, number: hash } = state
+  await underWay.over()
+  if (begunAt === undefined || thread === undefined) return
+  state.length = begunAt
+  underWay.failure = undefined
+  underWay.add(thread.run({ kind: 'rewind', hash }))
+  await underWay.over()
+}
+
+async function update(state: State, bytes: Uint8Array): Promise<void> {
+  const { length, hint, thread } = state
+  const staysHere = length > 0 || (hint.length ?? Infinity) <= HASHED_ON_MAIN_THREAD
+  if (thread === undefined && staysHere) return updateHere(state, [bytes])
+  const queue = createChunkQueue({ bytes: 0 })
+  queue.push(bytes)
+  while (queue.bytes > 0) await send(state, queue, undefined, 0)
+}
+
+async function digest(state: State): Promise<Digest> {
+  await settle(state)
+  const { thread, here, algorithm, number: hash } = state
+  if (thread === undefined) return `${algorithm}:${here.copy().digest('hex')}` as Digest
+  return (await thread.run({ kind: 'digest', hash })) as Digest
+}
+
+function close(state: State): void {
+  const { thread, underWay, number: hash } = state
+  underWay.failure ??= new Error('the hash was closed')
+  if (thread === undefined) return
+  thread.tell({ kind: 'close', hash })
+  thread.hashes -= 1
+  state.thread = undefined
 }

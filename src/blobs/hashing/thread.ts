@@ -19,12 +19,15 @@ type Waiting = { resolve(digest: Digest | undefined): void; reject(error: Error)
 /** Compiled, this file's neighbour is JavaScript too. */
 const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
 
+/** A worker makes hardly any objects; the young generation's usual size would cost 4 MiB each for nothing. */
+const HEAP = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 }
+
 export function createHashingThread(
   workerData: WorkerData,
   onLost: (thread: HashingThread, error: Error) => void,
 ): HashingThread {
   // The flags of the program that uses the store (`--input-type`, `--import`) are not the worker's.
-  const worker = new Worker(WORKER, { workerData, name: 'hashing', execArgv: [] })
+  const worker = new Worker(WORKER, { workerData, name: 'hashing', execArgv: [], resourceLimits: HEAP })
   const jobs = new Map<number, Waiting>()
   let lastJob = 0
   let cause: unknown
