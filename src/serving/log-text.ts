@@ -6,6 +6,8 @@ const LONGEST = 8 * 1024
 const BARE = /^[A-Za-z0-9\-._/@^+]*$/
 /** Quote, backslash, and whatever Go does not call printable: controls, format characters (bidi), separators, half surrogates. */
 const UNSAFE = /["\\]|(?! )[\p{C}\p{Z}]/gu
+/** Printable ASCII without quote and backslash: what needs no second look, and nearly everything is. */
+const PLAIN = /^[ !#-[\]-~]*$/
 /** What JSON leaves as it is and a terminal or a line reader may act on. */
 const UNSAFE_IN_JSON = /(?! )[\p{C}\p{Z}]/gu
 
@@ -32,6 +34,7 @@ function escaped(char: string): string {
 
 /** As Go's `%q` writes a string. */
 export function quoted(text: string): string {
+  if (text.length <= LONGEST && PLAIN.test(text)) return `"${text}"`
   return `"${bounded(text).replace(UNSAFE, escaped)}"`
 }
 
@@ -41,29 +44,31 @@ export function textValue(value: unknown): string {
   return BARE.test(text) ? bounded(text) : quoted(text)
 }
 
-/** JSON of an object on one line; separators and controls beyond ASCII are escaped too. */
-export function jsonLine(fields: Readonly<Record<string, unknown>>): string {
-  return JSON.stringify(fields).replace(UNSAFE_IN_JSON, (char) =>
-    Array.from(
-      { length: char.length },
-      (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`,
-    ).join(''),
-  )
+/**
+ * A value as JSON on one line; separators and controls beyond ASCII are escaped too. Numbers, booleans and plain
+ * data stay what they are, errors become their message, strings are bounded.
+ */
+export function jsonText(value: unknown): string {
+  if (typeof value === 'string') return jsonString(value)
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return JSON.stringify(value)
+  const text = plain(value)
+  const isData =
+    typeof value === 'object' && !(value instanceof Error) && text !== UNPRINTABLE && text.length <= LONGEST
+  return isData ? text.replace(UNSAFE_IN_JSON, unicodeEscaped) : jsonString(text)
 }
 
-/** A value as JSON can hold it: numbers, booleans and plain data stay, errors become their message, strings are bounded. */
-export function jsonValue(value: unknown): unknown {
-  if (typeof value === 'string') return bounded(value)
-  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return value
-  if (value === undefined) return undefined
-  if (value instanceof Error || typeof value !== 'object') return bounded(plain(value))
-  try {
-    const text = JSON.stringify(value)
-    return text === undefined ? undefined : text.length > LONGEST ? bounded(text) : value
-  } catch {
-    return 'unprintable'
-  }
+function jsonString(text: string): string {
+  if (text.length <= LONGEST && PLAIN.test(text)) return `"${text}"`
+  return JSON.stringify(bounded(text)).replace(UNSAFE_IN_JSON, unicodeEscaped)
 }
+
+function unicodeEscaped(char: string): string {
+  let escapes = ''
+  for (let i = 0; i < char.length; i++) escapes += `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`
+  return escapes
+}
+
+const UNPRINTABLE = 'unprintable'
 
 function plain(value: unknown): string {
   if (typeof value === 'string') return value
@@ -72,7 +77,7 @@ function plain(value: unknown): string {
   try {
     return JSON.stringify(value) ?? ''
   } catch {
-    return 'unprintable'
+    return UNPRINTABLE
   }
 }
 

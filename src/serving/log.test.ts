@@ -125,12 +125,19 @@ test('json and logstash', () => {
   const fields = { b: 'x\ny\u2028\u202e', a: 1, error: new Error('no'), level: 'mine', nested: { k: [1] } }
   assert.equal(
     lineOf('json', 'a "b"', fields, { level: 'warn', fixed: { z: true } }),
-    `{"a":1,"b":"x\\ny\\u2028\\u202e","error":"no","fields.level":"mine","level":"warning","msg":"a \\"b\\"","nested":{"k":[1]},"time":"${TIME}","z":true}\n`,
+    `{"time":"${TIME}","level":"warning","msg":"a \\"b\\"","a":1,"b":"x\\ny\\u2028\\u202e","error":"no","fields.level":"mine","nested":{"k":[1]},"z":true}\n`,
   )
   assert.equal(
-    lineOf('logstash', 'm', { message: 'mine' }),
-    `{"@timestamp":"${TIME}","@version":"1","fields.message":"mine","level":"info","message":"m"}\n`,
+    lineOf('logstash', 'm', { message: 'mine', none: undefined }),
+    `{"@timestamp":"${TIME}","@version":"1","level":"info","message":"m","fields.message":"mine"}\n`,
   )
+  for (const formatter of ['json', 'logstash'] as const) {
+    for (const [message, fields] of TEXT) {
+      const line = lineOf(formatter, message, fields)
+      assert.equal(/^[ -~\u00a1-\u2027\u3000-\uffff]*\n$/.test(line), true, line)
+      assert.equal(Object.values(JSON.parse(line) as object).includes(message), true)
+    }
+  }
   const circular: Record<string, unknown> = {}
   circular['self'] = circular
   assert.match(lineOf('json', 'm', { circular }), /"circular":"unprintable"/)

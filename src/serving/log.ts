@@ -2,10 +2,21 @@
 import type { Clock } from '../lib/clock.ts'
 import { systemClock } from '../lib/clock.ts'
 import type { LogFields, Logger, LogLevel } from '../lib/logger.ts'
-import { causesOf, jsonLine, jsonValue, quoted, textValue } from './log-text.ts'
+import { causesOf, jsonText, quoted, textValue } from './log-text.ts'
 
 export type LogFormatter = 'text' | 'json' | 'logstash'
-type Line = { time: string; sinceStart: number; level: LogLevel; message: string; fields: LogFields }
+/** `keys` are those of `fields`, in the order they are written. */
+type Line = {
+  time: string
+  sinceStart: number
+  level: LogLevel
+  message: string
+  fields: LogFields
+  keys: readonly Key[]
+}
+/** A field's name as it is, and as a line may hold it. */
+type Key = { name: string; shown: string }
+type Format = { reserved: readonly string[]; write: (line: Line) => string }
 
 const SEVERITY: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 2, debug: 3 }
 /** logrus' words. */
@@ -38,15 +49,17 @@ export function createLogger({
   clock?: Clock
 }): Logger {
   const started = clock.now()
-  const format = formatter === 'text' && terminal ? terminalLine : FORMATS[formatter]
+  const format = formatter === 'text' && terminal ? TERMINAL : FORMATS[formatter]
+  const keysOf = createKeyOrder(format.reserved)
+  const timeOf = createTimestamps()
   const threshold = SEVERITY[level]
   const build = (base: LogFields): Logger => {
     const log = (at: LogLevel, message: string, extra: LogFields | undefined): void => {
       if (SEVERITY[at] > threshold) return
       const now = clock.now()
-      const time = new Date(now).toISOString()
       const merged = withErrors(extra === undefined ? base : { ...base, ...extra }, at, threshold)
-      write(`${format({ time, sinceStart: now - started, level: at, message, fields: merged })}\n`)
+      const line = { time: timeOf(now), sinceStart: now - started, level: at, message, fields: merged }
+      write(`${format.write({ ...line, keys: keysOf(merged) })}\n`)
     }
     return {
       enabled: (at) => SEVERITY[at] <= threshold,
@@ -62,70 +75,103 @@ export function createLogger({
 
 /** An error is its message; in error lines and where debugging is on, its causes and stack too. */
 function withErrors(fields: LogFields, level: LogLevel, threshold: number): LogFields {
-  let copy: LogFields | undefined
+  if (level !== 'error' && threshold < SEVERITY.debug) return fields
+  const more: LogFields = {}
   for (const [key, value] of Object.entries(fields)) {
-    if (!(value instanceof Error) || (level !== 'error' && threshold < SEVERITY.debug)) continue
-    copy ??= { ...fields }
+    if (!(value instanceof Error)) continue
     const cause = causesOf(value)
-    if (cause !== '') copy[`${key}.cause`] = cause
-    if (value.stack !== undefined) copy[`${key}.stack`] = value.stack
+    if (cause !== '') more[`${key}.cause`] = cause
+    if (value.stack !== undefined) more[`${key}.stack`] = value.stack
   }
-  return copy ?? fields
+  return { ...fields, ...more }
 }
 
-/** Keys come from this program and from `log.fields`; they are made harmless all the same. */
-function safeKey(key: string): string {
-  return /^[\w.@-]+$/.test(key) ? key : key.replace(/[^\w.@-]/g, '_') || '_'
+/** Most lines follow within the same millisecond or with it; the text of it is made once. */
+function createTimestamps(): (ms: number) => string {
+  let last = Number.NaN
+  let text = ''
+  return (ms) => {
+    if (ms !== last) {
+      last = ms
+      text = new Date(ms).toISOString()
+    }
+    return text
+  }
 }
 
-function sorted(fields: LogFields): [string, unknown][] {
-  const keys = Object.keys(fields).filter((key) => fields[key] !== undefined)
-  return keys.sort().map((key) => [safeKey(key), fields[key]])
+/** Fields are written in order of their names. Lines of one kind have the same fields, so the order found last is kept. */
+function createKeyOrder(reserved: readonly string[]): (fields: LogFields) => readonly Key[] {
+  let last: readonly string[] = []
+  let ordered: readonly Key[] = []
+  return (fields) => {
+    const names = Object.keys(fields)
+    if (names.length !== last.length || names.some((name, i) => name !== last[i])) {
+      last = names
+      ordered = names.toSorted().map((name) => ({ name, shown: shownKey(name, reserved) }))
+    }
+    return ordered
+  }
 }
 
-/** A field with the name of one of the line's own parts gets a prefix, as in logrus. */
-function renamed(key: string, reserved: readonly string[]): string {
-  return reserved.includes(key) ? `fields.${key}` : key
+/**
+ * Names come from this program and from `log.fields`; they are made harmless all the same. One that is also the
+ * name of a part of the line gets a prefix, as in logrus.
+ */
+function shownKey(name: string, reserved: readonly string[]): string {
+  const safe = name.replace(/[^\w.@-]/g, '_') || '_'
+  return reserved.includes(safe) ? `fields.${safe}` : safe
 }
 
-function textLine({ time, level, message, fields }: Line): string {
+function textLine({ time, level, message, fields, keys }: Line): string {
   let line = `time="${time}" level=${WORD[level]} msg=${textValue(message)}`
-  for (const [key, value] of sorted(fields))
-    line += ` ${renamed(key, ['time', 'level', 'msg'])}=${textValue(value)}`
+  for (const { name, shown } of keys) {
+    const value = fields[name]
+    if (value !== undefined) line += ` ${shown}=${textValue(value)}`
+  }
   return line
 }
 
-function terminalLine({ sinceStart, level, message, fields }: Line): string {
+function terminalLine({ sinceStart, level, message, fields, keys }: Line): string {
   const paint = (text: string): string => `\u001b[${COLOUR[level]}m${text}\u001b[0m`
   const seconds = String(Math.floor(sinceStart / 1000)).padStart(4, '0')
   const shown = quoted(message).slice(1, -1).replaceAll('\\"', '"').padEnd(44)
   let line = `${paint(WORD[level].toUpperCase().slice(0, 4))}[${seconds}] ${shown} `
-  for (const [key, value] of sorted(fields)) line += ` ${paint(key)}=${textValue(value)}`
+  for (const key of keys) {
+    const value = fields[key.name]
+    if (value !== undefined) line += ` ${paint(key.shown)}=${textValue(value)}`
+  }
   return line.trimEnd()
 }
 
-function jsonFormat({ time, level, message, fields }: Line): string {
-  const all: Record<string, unknown> = { level: WORD[level], msg: jsonValue(message), time }
-  for (const [key, value] of sorted(fields)) all[renamed(key, ['time', 'level', 'msg'])] = jsonValue(value)
-  return jsonLine(Object.fromEntries(sorted(all)))
+function jsonFields(start: string, { fields, keys }: Line): string {
+  let line = start
+  for (const { name, shown } of keys) {
+    const value = fields[name]
+    if (value !== undefined) line += `,"${shown}":${jsonText(value)}`
+  }
+  return `${line}}`
 }
 
-/** Logstash's own keys. (Distribution 2.8 writes them, 3 writes those of `json` by mistake.) */
-function logstashFormat({ time, level, message, fields }: Line): string {
-  const all: Record<string, unknown> = {
-    '@timestamp': time,
-    '@version': '1',
-    level: WORD[level],
-    message: jsonValue(message),
-  }
-  for (const [key, value] of sorted(fields)) {
-    all[renamed(key, ['@timestamp', '@version', 'level', 'message'])] = jsonValue(value)
-  }
-  return jsonLine(Object.fromEntries(sorted(all)))
+function jsonLine(line: Line): string {
+  return jsonFields(
+    `{"time":"${line.time}","level":"${WORD[line.level]}","msg":${jsonText(line.message)}`,
+    line,
+  )
 }
 
-const FORMATS: Readonly<Record<LogFormatter, (line: Line) => string>> = {
-  text: textLine,
-  json: jsonFormat,
-  logstash: logstashFormat,
+function logstashLine(line: Line): string {
+  const { time, level, message } = line
+  return jsonFields(
+    `{"@timestamp":"${time}","@version":"1","level":"${WORD[level]}","message":${jsonText(message)}`,
+    line,
+  )
+}
+
+const OF_LOGRUS = ['time', 'level', 'msg']
+const TERMINAL: Format = { reserved: OF_LOGRUS, write: terminalLine }
+const FORMATS: Readonly<Record<LogFormatter, Format>> = {
+  text: { reserved: OF_LOGRUS, write: textLine },
+  json: { reserved: OF_LOGRUS, write: jsonLine },
+  /** Logstash's own names. (Distribution 2.8 writes them, 3 writes those of `json` by mistake.) */
+  logstash: { reserved: ['@timestamp', '@version', 'level', 'message'], write: logstashLine },
 }
