@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, request, type ClientRequest, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { mkdtemp, rm, stat, statfs, symlink, truncate, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Worker } from 'node:worker_threads'
 import { append, bodyOf, brokenBody, bytesOf, newObject, push, readBack, sha } from '../blob-fixtures.ts'
-import { LostBytesError } from '../blob-store.ts'
+import { LostBytesError, type AppendResult } from '../blob-store.ts'
 import { openUnder, partOf, temporaryStore } from './store-fixtures.ts'
 
 const MIB = 1024 * 1024
@@ -83,6 +87,46 @@ test('an append that fails in the middle gives its space back and takes the hash
   const digest = await hash.digest()
   await store.finish(state, digest)
   assert.ok((await readBack(store, { object: { ...state.object, digest }, bytes })).equals(bytes))
+})
+
+test('a client that hangs up in the middle leaves what arrived; a full disk leaves the connection', async (t) => {
+  const { root, store } = await temporaryStore(t)
+  const planned = store.plan(newObject(), {})
+  const hash = store.createHash('sha256', {})
+  const results: AppendResult[] = []
+  const server = createServer((request, response) => {
+    const body: AsyncIterable<Uint8Array> = request.iterator({ destroyOnReturn: false })
+    store.append(planned, body, { hash, signal }).then(
+      (result) => results.push(result),
+      (error: NodeJS.ErrnoException) => response.writeHead(400).end(error.code),
+    )
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const put = (): ClientRequest =>
+    request({ port, host: '127.0.0.1', method: 'PUT', headers: { 'content-length': 5 * MIB } })
+
+  await symlink('/dev/full', partOf(root, planned.object.id))
+  const refused = put()
+  const answered = once(refused, 'response') as Promise<[IncomingMessage]>
+  refused.write(bytesOf(4 * MIB))
+  const [answer] = await answered
+  assert.equal(Buffer.concat(await Array.fromAsync(answer)).toString(), 'ENOSPC')
+  refused.on('error', () => undefined).destroy()
+  await unlink(partOf(root, planned.object.id))
+
+  const broken = put().on('error', () => undefined)
+  await new Promise((resolve) => broken.write(bytesOf(2 * MIB), resolve))
+  await waitFor(async () => hash.length > 0)
+  broken.destroy()
+  await waitFor(async () => results.length === 1)
+  const { state, failure } = results[0] ?? assert.fail()
+  assert.ok(failure instanceof Error)
+  assert.ok(state.received > MIB && state.received <= 2 * MIB, `${state.received}`)
+  assert.equal((await stat(partOf(root, planned.object.id))).size, state.received)
+  assert.equal(await hash.digest(), sha('sha256', bytesOf(2 * MIB).subarray(0, state.received)))
 })
 
 test('a worker that dies fails its uploads clearly, and the next ones get a new worker', async (t) => {
@@ -216,7 +260,9 @@ async function* killing(bytes: Uint8Array, started: Worker[]): AsyncGenerator<Ui
 }
 
 async function waitFor(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10))
+  for (const end = Date.now() + 20_000; !(await condition()); await sleep(10)) {
+    assert.ok(Date.now() < end, 'waited in vain')
+  }
 }
 
 /** A disk of a few MiB; undefined, and the test is skipped, where one may not mount. */

@@ -23,96 +23,113 @@ type Entry = {
   dropped: boolean
   usedAt: number
 }
+type State = {
+  limit: number
+  idleMs: number
+  /** The least recently opened first. */
+  entries: Map<string, Entry>
+  closing: Set<Promise<void>>
+  /** Runs only while there are entries, and keeps no process alive. */
+  timer: NodeJS.Timeout | undefined
+}
 
 /** @param options.limit files; those being read count, but are never closed under their readers */
 export function createOpenFiles({ limit, idleMs }: { limit: number; idleMs: number }): OpenFiles {
-  const entries = new Map<string, Entry>()
-  const closing = new Set<Promise<void>>()
-  let timer: NodeJS.Timeout | undefined
-
-  const closeEntry = (entry: Entry): void => {
-    const work = entry.opened
-      .then((opened) => (opened === undefined ? undefined : closeFile(opened.file)))
-      // Nothing was written through it: there is nothing to lose by it.
-      .catch(() => undefined)
-      .finally(() => closing.delete(work))
-    closing.add(work)
-  }
-  const forget = (entry: Entry): void => {
-    if (entries.get(entry.key) === entry) entries.delete(entry.key)
-    if (entries.size === 0) {
-      clearTimeout(timer)
-      timer = undefined
-    }
-    if (entry.dropped) return
-    entry.dropped = true
-    if (entry.readers === 0) closeEntry(entry)
-  }
-  const sweep = (): void => {
-    timer = undefined
-    const oldest = performance.now() - idleMs
-    for (const entry of entries.values()) if (entry.readers === 0 && entry.usedAt <= oldest) forget(entry)
-    startTimer()
-  }
-  const startTimer = (): void => {
-    if (timer === undefined && entries.size > 0) timer = setTimeout(sweep, idleMs).unref()
-  }
-  const shrink = (): void => {
-    for (const entry of entries.values()) {
-      if (entries.size <= limit) return
-      if (entry.readers === 0) forget(entry)
-    }
-  }
-  const release = (entry: Entry): void => {
-    entry.readers -= 1
-    entry.usedAt = performance.now()
-    if (!entry.dropped) return shrink()
-    if (entry.readers === 0) closeEntry(entry)
-  }
-  /** The readers are counted before the file is open, so that nobody closes it in between. */
-  const share = (key: string, path: string): Entry => {
-    const known = entries.get(key)
-    const entry = known ?? { key, opened: openAndStat(path), readers: 0, dropped: false, usedAt: 0 }
-    entry.readers += 1
-    entries.delete(key)
-    entries.set(key, entry)
-    startTimer()
-    return entry
-  }
+  const state: State = { limit, idleMs, entries: new Map(), closing: new Set(), timer: undefined }
   return {
-    async open(key, path) {
-      const entry = share(key, path)
-      const opened = await entry.opened.catch((error: unknown) => {
-        forget(entry)
-        release(entry)
-        throw error
-      })
-      if (opened === undefined) {
-        forget(entry)
-        release(entry)
-        return undefined
-      }
-      shrink()
-      let released = false
-      return {
-        file: opened.file,
-        size: opened.stats.size,
-        stamp: stampOf(opened.stats),
-        release: () => {
-          if (!released) release(entry)
-          released = true
-        },
-      }
-    },
+    open: (key, path) => open(state, key, path),
     drop(key) {
-      const entry = entries.get(key)
-      if (entry !== undefined) forget(entry)
+      const entry = state.entries.get(key)
+      if (entry !== undefined) forget(state, entry)
     },
     async close() {
-      for (const entry of entries.values()) forget(entry)
-      await Promise.all(closing)
+      for (const entry of state.entries.values()) forget(state, entry)
+      await Promise.all(state.closing)
     },
   }
+}
+
+async function open(state: State, key: string, path: string): Promise<SharedFile | undefined> {
+  const entry = share(state, key, path)
+  let opened: Opened | undefined
+  try {
+    opened = await entry.opened
+  } finally {
+    if (opened === undefined) {
+      forget(state, entry)
+      release(state, entry)
+    }
+  }
+  if (opened === undefined) return undefined
+  shrink(state)
+  let released = false
+  return {
+    file: opened.file,
+    size: opened.stats.size,
+    stamp: stampOf(opened.stats),
+    release: () => {
+      if (!released) release(state, entry)
+      released = true
+    },
+  }
+}
+
+/** The readers are counted before the file is open, so that nobody closes it in between. */
+function share(state: State, key: string, path: string): Entry {
+  const known = state.entries.get(key)
+  const entry = known ?? { key, opened: openAndStat(path), readers: 0, dropped: false, usedAt: 0 }
+  entry.readers += 1
+  state.entries.delete(key)
+  state.entries.set(key, entry)
+  startTimer(state)
+  return entry
+}
+
+function release(state: State, entry: Entry): void {
+  entry.readers -= 1
+  entry.usedAt = performance.now()
+  if (!entry.dropped) return shrink(state)
+  if (entry.readers === 0) closeEntry(state, entry)
+}
+
+function shrink(state: State): void {
+  for (const entry of state.entries.values()) {
+    if (state.entries.size <= state.limit) return
+    if (entry.readers === 0) forget(state, entry)
+  }
+}
+
+/** From now on the file is opened anew; this one is closed with its last reader. */
+function forget(state: State, entry: Entry): void {
+  if (state.entries.get(entry.key) === entry) state.entries.delete(entry.key)
+  if (state.entries.size === 0) {
+    clearTimeout(state.timer)
+    state.timer = undefined
+  }
+  if (entry.dropped) return
+  entry.dropped = true
+  if (entry.readers === 0) closeEntry(state, entry)
+}
+
+function closeEntry({ closing }: State, entry: Entry): void {
+  const work = entry.opened
+    .then((opened) => (opened === undefined ? undefined : closeFile(opened.file)))
+    // Nothing was written through it: there is nothing to lose by it.
+    .catch(() => undefined)
+    .finally(() => closing.delete(work))
+  closing.add(work)
+}
+
+function startTimer(state: State): void {
+  if (state.timer !== undefined || state.entries.size === 0) return
+  state.timer = setTimeout(() => {
+    state.timer = undefined
+    const oldest = performance.now() - state.idleMs
+    for (const entry of state.entries.values()) {
+      if (entry.readers === 0 && entry.usedAt <= oldest) forget(state, entry)
+    }
+    startTimer(state)
+  }, state.idleMs).unref()
 }
 
 async function openAndStat(path: string): Promise<Opened | undefined> {
