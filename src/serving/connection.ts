@@ -27,58 +27,32 @@ export type Connection = {
   refuse(refusal: Refusal): void
 }
 
+type Context = {
+  socket: Socket
+  limits: LingerLimits & { progressMs: number }
+  /** Told of each refusal that is sent. */
+  refused: (refusal: Refusal) => void
+  open: ServerResponse[]
+}
+
 export function createConnection(
   socket: Socket,
-  { limits, refused }: { limits: LingerLimits & { progressMs: number }; refused: (refusal: Refusal) => void },
+  { limits, refused }: Pick<Context, 'limits' | 'refused'>,
 ): Connection {
   const open: ServerResponse[] = []
+  const context = { socket, limits, refused, open }
   let newest: IncomingMessage | undefined
   let failed = false
-
-  const remove = (res: ServerResponse): void => {
-    const index = open.indexOf(res)
-    if (index >= 0) open.splice(index, 1)
-  }
-
-  /** Raw bytes may go out only when every earlier answer has. */
-  const refuse = (refusal: Refusal): void => {
-    if (socket.destroyed || !socket.writable) return void socket.destroy()
-    const last = open.at(-1)
-    if (last !== undefined) return void last.once('close', () => refuse(refusal))
-    refused(refusal)
-    socket.write(refusalBytes(refusal))
-    endAndLinger(socket, limits)
-  }
-
-  const failBody = (res: ServerResponse, refusal: Refusal): void => {
-    if (res.headersSent) {
-      if (!res.writableEnded) socket.destroy()
-      return
-    }
-    refused(refusal)
-    lingerOnClose(socket, limits)
-    sendRefusal(res, refusal)
-    mute(res)
-    breakOff(res.req, refusal)
-  }
-
-  const stopWith = (error: NodeJS.ErrnoException): void => {
-    const inBody = newest !== undefined && !newest.complete
-    const refusal = refusalOf(error, inBody)
-    if (refusal === undefined) return void socket.destroy()
-    if (!inBody) return refuse(refusal)
-    const last = open.at(-1)
-    if (last === undefined) socket.destroy()
-    else failBody(last, refusal)
-  }
-
   return {
     open,
     refusal: undefined,
     begin(req, res, wasContinued) {
       newest = req
       open.push(res)
-      res.once('close', () => remove(res))
+      res.once('close', () => {
+        const index = open.indexOf(res)
+        if (index >= 0) open.splice(index, 1)
+      })
       if (hasBody(req)) closeIfLeftUnread(req, res, wasContinued, () => lingerOnClose(socket, limits))
     },
     fail(error) {
@@ -87,8 +61,8 @@ export function createConnection(
       // Bytes after a request that said `Connection: close`: they are nobody's; what was asked is answered.
       if (error.code === 'HPE_CLOSED_CONNECTION' && open.length > 0) return
       const nothingSaid = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && socket.bytesRead === 0
-      if (nothingSaid) return void socket.destroy()
-      stopWith(error)
+      if (nothingSaid) socket.destroy()
+      else stopWith(context, error, newest !== undefined && !newest.complete)
     },
     silent() {
       if (failed || open.length === 0) return false
@@ -97,11 +71,43 @@ export function createConnection(
       const last = open.at(-1)
       if (stall === 'writing' || last === undefined) return false
       failed = true
-      failBody(last, stalledBody(limits.progressMs))
+      failBody(context, last, stalledBody(limits.progressMs))
       return true
     },
-    refuse,
+    refuse: (refusal) => refuse(context, refusal),
   }
+}
+
+function stopWith(context: Context, error: NodeJS.ErrnoException, inBody: boolean): void {
+  const refusal = refusalOf(error, inBody)
+  const last = context.open.at(-1)
+  if (refusal !== undefined && !inBody) refuse(context, refusal)
+  else if (refusal !== undefined && last !== undefined) failBody(context, last, refusal)
+  else context.socket.destroy()
+}
+
+/** Raw bytes may go out only when every earlier answer has. */
+function refuse(context: Context, refusal: Refusal): void {
+  const { socket, limits, refused, open } = context
+  if (socket.destroyed || !socket.writable) return void socket.destroy()
+  const last = open.at(-1)
+  if (last !== undefined) return void last.once('close', () => refuse(context, refusal))
+  refused(refusal)
+  socket.write(refusalBytes(refusal))
+  endAndLinger(socket, limits)
+}
+
+/** Answers the request whose body cannot be had whole; where an answer has begun, cuts it off. */
+function failBody({ socket, limits, refused }: Context, res: ServerResponse, refusal: Refusal): void {
+  if (res.headersSent) {
+    if (!res.writableEnded) socket.destroy()
+    return
+  }
+  refused(refusal)
+  lingerOnClose(socket, limits)
+  sendRefusal(res, refusal)
+  mute(res)
+  breakOff(res.req, refusal)
 }
 
 function stalledBody(progressMs: number): Refusal {

@@ -34,69 +34,87 @@ type Registered = { name: string; check: Check; options: CheckOptions; count: nu
 
 export function createHealth({ clock, log }: { clock: Clock; log: Logger }): Health {
   const checks = new Map<string, Registered>()
-  const timers = new Map<string, NodeJS.Timeout>()
-  const running = new Set<Promise<void>>()
-  let failing = NONE
-  let stopping: AbortController | undefined
-
-  const set = (name: string, message: string | undefined): void => {
-    const { [name]: _old, ...others } = failing
-    const next = message === undefined ? others : { ...others, [name]: message }
-    failing = Object.keys(next).length === 0 ? NONE : Object.freeze(next)
-  }
-
-  const settle = (one: Registered, error: Error | undefined): void => {
-    const was = failing[one.name] !== undefined
-    if (error === undefined) {
-      one.count = 0
-      set(one.name, undefined)
-      if (was)
-        log.info('health check passes again', { check: one.name, seconds: (clock.now() - one.since) / 1000 })
-      return
-    }
-    one.count += 1
-    if (one.count < (one.options.threshold ?? 1)) return
-    set(one.name, error.message)
-    if (was) return
-    one.since = clock.now()
-    log.error('health check fails; requests are answered 503 until it passes', { check: one.name, error })
-  }
-
-  const run = async (one: Registered, stop: AbortSignal): Promise<void> => {
-    const failure = await outcome(one, stop)
-    if (stop.aborted) return
-    settle(one, failure)
-    schedule(one, stop)
-  }
-
-  const schedule = (one: Registered, stop: AbortSignal): void => {
-    const timer = setTimeout(() => {
-      const ended = run(one, stop).finally(() => running.delete(ended))
-      running.add(ended)
-    }, one.options.intervalMs)
-    timers.set(one.name, timer.unref())
-  }
-
+  const verdicts = createVerdicts({ clock, log })
+  let schedule: Schedule | undefined
   return {
     register(name, check, options) {
       if (checks.has(name) || name === BY_HAND)
         throw new Error(`a health check of the name ${name} exists already`)
       const one = { name, check, options, count: 0, since: 0 }
       checks.set(name, one)
-      if (stopping !== undefined) schedule(one, stopping.signal)
+      schedule?.add(one)
     },
-    failing: () => failing,
-    setDown: (down) => set(BY_HAND, down ? 'manual Check' : undefined),
+    failing: () => verdicts.failing(),
+    setDown: (down) => verdicts.set(BY_HAND, down ? 'manual Check' : undefined),
     start() {
-      if (stopping !== undefined) return
-      stopping = new AbortController()
-      for (const one of checks.values()) schedule(one, stopping.signal)
+      if (schedule !== undefined) return
+      schedule = createSchedule((one, error) => verdicts.settle(one, error))
+      for (const one of checks.values()) schedule.add(one)
     },
     async stop() {
-      stopping?.abort()
-      stopping = undefined
+      const stopping = schedule
+      schedule = undefined
+      await stopping?.stop()
+    },
+  }
+}
+
+/** What is wrong now, and the log of it. */
+function createVerdicts({ clock, log }: { clock: Clock; log: Logger }) {
+  let failing = NONE
+  const set = (name: string, message: string | undefined): void => {
+    const { [name]: _old, ...others } = failing
+    const next = message === undefined ? others : { ...others, [name]: message }
+    failing = Object.keys(next).length === 0 ? NONE : Object.freeze(next)
+  }
+  const passed = (one: Registered): void => {
+    one.count = 0
+    if (failing[one.name] === undefined) return
+    set(one.name, undefined)
+    log.info('health check passes again', { check: one.name, seconds: (clock.now() - one.since) / 1000 })
+  }
+  const failed = (one: Registered, error: Error): void => {
+    one.count += 1
+    if (one.count < (one.options.threshold ?? 1)) return
+    const isNew = failing[one.name] === undefined
+    set(one.name, error.message)
+    if (!isNew) return
+    one.since = clock.now()
+    log.error('health check fails; requests are answered 503 until it passes', { check: one.name, error })
+  }
+  return {
+    failing: () => failing,
+    set,
+    settle: (one: Registered, error: Error | undefined) =>
+      error === undefined ? passed(one) : failed(one, error),
+  }
+}
+
+type Schedule = { add(one: Registered): void; stop(): Promise<void> }
+
+/** Runs each check again and again, never twice at a time. */
+function createSchedule(settle: (one: Registered, error: Error | undefined) => void): Schedule {
+  const stopping = new AbortController()
+  const timers = new Map<string, NodeJS.Timeout>()
+  const running = new Set<Promise<void>>()
+  const run = async (one: Registered): Promise<void> => {
+    const error = await outcome(one, stopping.signal)
+    if (stopping.signal.aborted) return
+    settle(one, error)
+    add(one)
+  }
+  const add = (one: Registered): void => {
+    const timer = setTimeout(() => {
+      const ended = run(one).finally(() => running.delete(ended))
+      running.add(ended)
+    }, one.options.intervalMs)
+    timers.set(one.name, timer.unref())
+  }
+  return {
+    add,
+    async stop() {
+      stopping.abort()
       for (const timer of timers.values()) clearTimeout(timer)
-      timers.clear()
       await Promise.all(running)
     },
   }

@@ -86,6 +86,8 @@ function serverOf(limits: ListenerLimits, tls: Tls | undefined): Server | TlsSer
       ? createServer(http)
       : createTlsServer({ ...http, ...tls.serverOptions(), handshakeTimeout: limits.headersMs })
   server.timeout = limits.progressMs
+  // A client that has said all it will say (`printf … | nc`) still wants its answer.
+  Object.assign(server, { httpAllowHalfOpen: true })
   // The bytes of the headers are bounded; a bound on their count would drop the rest silently.
   server.maxHeadersCount = 0
   // Some more than are served, so that those too many can be told.

@@ -152,6 +152,8 @@ const TABLE: Row[] = [
     'PUT /a 3',
   ],
   ['bytes after Connection: close', [`${get('/a')}garbage\r\n\r\n`], [200], 'GET /a 0'],
+  ['client that ends its side', [head('GET /late HTTP/1.1', 'Host: x'), 'FIN'], [200], 'late'],
+  ['body, then the end', [put('Content-Length: 3') + 'abc', 'FIN'], [200], 'PUT /a 3'],
   // The request line.
   ['binary garbage', ['\x00\x01\x02\x03\r\n\r\n'], [400], /HTTP method/],
   ['TLS on the plain port', ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc'], [400], /use http:\/\//],
@@ -390,6 +392,60 @@ test(`${TABLE.length} raw requests`, { concurrency: 16 }, async (t) => {
     ),
   )
 })
+
+test('mutated requests: always an answer of this server or a closed connection, never a hang', async () => {
+  const random = seeded(20_261_122)
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T
+  const requests = TABLE.flatMap(([, sent]) =>
+    typeof sent[0] === 'string' && sent[0].length < 2_000 ? [sent[0]] : [],
+  )
+  const odd = [
+    '\r\n',
+    '\n',
+    '\r',
+    '\0',
+    ':',
+    ' ',
+    '\t',
+    '\xff',
+    '0',
+    '-',
+    'HTTP/1.1',
+    'Content-Length: 5\r\n',
+    'Host: y\r\n',
+    '\r\n\r\n',
+  ]
+  const mutate = (text: string): string => {
+    const at = Math.floor(random() * text.length)
+    const until = at + Math.floor(random() * 4)
+    return text.slice(0, at) + (random() < 0.7 ? pick(odd) : '') + text.slice(until)
+  }
+  for (let round = 0; round < 25; round++) {
+    const batch = Array.from({ length: 40 }, () =>
+      mutate(random() < 0.5 ? mutate(pick(requests)) : pick(requests)),
+    )
+    const results = await Promise.all(batch.map((bytes) => converse(port, [bytes, 1, 'FIN'])))
+    results.forEach(({ answers, error, bytes }, i) => {
+      assert.notEqual(error, 'NEVER CLOSED', JSON.stringify(batch[i]))
+      for (const answer of answers) {
+        if (answer.status >= 400 && answer.body !== 'early')
+          assertError(answer, `${JSON.stringify(batch[i])} ${bytes}`)
+        assert.ok(answer.status !== 500 || batch[i]?.includes('/throws'), JSON.stringify(batch[i]))
+      }
+    })
+  }
+})
+
+/** The same numbers in every run (mulberry32). */
+function seeded(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
 
 test('a body that breaks ends the stream of its handler with the reason', async () => {
   seen.length = 0
