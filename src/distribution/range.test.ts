@@ -54,7 +54,7 @@ test('Content-Range of a chunk', () => {
     ['0--1', undefined],
     ['bytes */20', undefined],
   ] as const) {
-    assert.deepEqual(parseContentRange(header), range, `${header}`)
+    assert.deepEqual(parseContentRange(header), range, header)
   }
 })
 
