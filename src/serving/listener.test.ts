@@ -98,7 +98,7 @@ describe('the listener', { concurrency: 6 }, () => {
         req.resume()
         req.on('end', () => answer(req, res))
       },
-      { progressMs: 200 },
+      { progressMs: 600 },
     )
     const drops = Array.from({ length: 10 }, () => [100, 'a']).flat()
     const { answers, ms } = await converse(port, [
@@ -122,7 +122,7 @@ describe('the listener', { concurrency: 6 }, () => {
         res.writeHead(200, { 'Content-Length': size })
         res.end(Buffer.alloc(size))
       },
-      { progressMs: 300 },
+      { progressMs: 700 },
     )
     const stuck = connect(port, '127.0.0.1')
     stuck.on('error', () => undefined).pause()
@@ -186,6 +186,23 @@ describe('the listener', { concurrency: 6 }, () => {
     )
   })
 
+  test('a handler that stops reading in the middle still gets its answer out', async (t) => {
+    const stop = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+      for await (const _ of req) break
+      res.writeHead(413, { 'Content-Length': 3 })
+      res.end('big')
+    }
+    const { port = 0 } = await listening(t, (req, res) => void stop(req, res))
+    for (const size of [20_000_000, 30_000]) {
+      const sent = `PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: ${size}\r\n\r\n${'a'.repeat(20_000)}`
+      const { answers } = await converse(port, [sent, 30, 'a'.repeat(10_000)])
+      assert.deepEqual(
+        answers.map(({ status, headers }) => [status, headers['connection']]),
+        [[413, 'close']],
+      )
+    }
+  })
+
   test('drain: running requests end with Connection: close, idle connections at once, nothing new', async () => {
     const listener = await createListener({
       log: silentLogger,
@@ -204,7 +221,7 @@ describe('the listener', { concurrency: 6 }, () => {
     const closing = listener.close(3_000)
     idle.resume()
     await once(idle, 'close')
-    assert.ok(performance.now() - began < 150)
+    assert.ok(performance.now() - began < 400)
     const refused = (await converse(port, [GET])).error
     for (const { answers } of await Promise.all(running)) {
       assert.deepEqual(
@@ -215,7 +232,7 @@ describe('the listener', { concurrency: 6 }, () => {
     fresh.resume().on('error', () => undefined)
     await closing
     assert.equal(refused, 'ECONNREFUSED')
-    assert.ok(performance.now() - began < 1_000)
+    assert.ok(performance.now() - began < 2_000)
     assert.equal(listener.connections(), 0)
   })
 
@@ -230,7 +247,7 @@ describe('the listener', { concurrency: 6 }, () => {
     const began = performance.now()
     await listener.close(200)
     const took = performance.now() - began
-    assert.ok(took > 150 && took < 1_000, `${took}`)
+    assert.ok(took > 150 && took < 2_000, `${took}`)
     assert.deepEqual((await stuck).answers, [])
   })
 
