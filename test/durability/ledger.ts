@@ -9,6 +9,7 @@ export type Name = { kind: 'blob' | 'manifest' | 'tag'; repository: string; refe
 /** A digest; undefined: the name is not there. */
 export type Value = string | undefined
 
+/** `acknowledged` is Infinity until the answer came. */
 type Operation = { value: Value; began: number; acknowledged: number }
 
 /** An upload left open by its client, to be gone on with after the restart. */
@@ -56,9 +57,6 @@ export function createLedger() {
         acknowledge: () => {
           operation.acknowledged = ++clock
           acknowledgements += 1
-          known.operations = known.operations.filter(
-            (other) => other === operation || other.acknowledged >= operation.began,
-          )
         },
         /** The server refused: there is no effect. */
         refuse: () => {
@@ -66,7 +64,16 @@ export function createLedger() {
         },
       }
     },
-    possible: (name: Name): Value[] => entry(name).operations.map((operation) => operation.value),
+    /** What the name may hold: the effect of each operation that no acknowledged one came wholly after. */
+    possible(name: Name): Value[] {
+      const { operations } = entry(name)
+      return operations
+        .filter(
+          (one) =>
+            !operations.some((other) => other.acknowledged < Infinity && other.began > one.acknowledged),
+        )
+        .map(({ value }) => value)
+    },
     /** What a quiet server was seen to hold: from now on only that is right. */
     observed(name: Name, value: Value): void {
       const known = entry(name)

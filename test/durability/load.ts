@@ -126,7 +126,8 @@ async function change(
     for (const operation of operations) operation.acknowledge()
     return true
   }
-  if (answer.status < 500) for (const operation of operations) operation.refuse()
+  // Other refusals (a failing disk, a full one) may have had their effect, as a broken connection may.
+  if ([400, 404, 416].includes(answer.status)) for (const operation of operations) operation.refuse()
   if (answer.status !== 404) {
     const { code, message } = errorOf(answer)
     worker.unexpected.push(`${answer.status} ${code} ${message}`.slice(0, 200))

@@ -138,7 +138,7 @@ async function listCatalog(client: RegistryClient): Promise<Set<string>> {
 export async function resumeUploads(options: VerifyOptions & { mayVanish: boolean }): Promise<void> {
   const { client, ledger, findings } = options
   for (const upload of ledger.openUploads.splice(0)) {
-    const outcome = await resumeUpload(client, upload, findings)
+    const outcome = await resumeUpload(client, upload, findings, options.mayVanish)
     if (outcome === 'resumed') {
       findings.resumed += 1
       const name: Name = { kind: 'blob', repository: upload.repository, reference: upload.digest }
@@ -156,6 +156,7 @@ async function resumeUpload(
   client: RegistryClient,
   upload: OpenUpload,
   findings: Findings,
+  mayVanish: boolean,
 ): Promise<'resumed' | 'vanished' | string> {
   const status = await client.getUpload(upload.location)
   if (status.status === 404) return 'vanished'
@@ -165,6 +166,8 @@ async function resumeUpload(
   if (stored > upload.bytes.length) return `tells ${stored} bytes of ${upload.bytes.length}`
   const rest = upload.bytes.subarray(stored)
   const patched = await client.patchUpload(locationOf(status), rest, [stored, upload.bytes.length - 1])
+  // A clear refusal after a power cut: the bytes had not reached the disk, the client begins anew.
+  if (patched.status === 404 && mayVanish) return 'vanished'
   if (patched.status !== 202) return `${patched.status} to PATCH at ${stored}: ${errorOf(patched).message}`
   const put = await client.ask('PUT', withDigest(locationOf(patched), upload.digest))
   if (put.status !== 201) return `${put.status} to PUT: ${errorOf(put).message}`
