@@ -53,7 +53,8 @@ export async function startEngine(
   const path = options.newer ? `${newerPath('bin')}:${newerPath('sbin')}:` : ''
   const engine = spawn(clientPath('dockerd', options.newer) ?? 'dockerd', args, {
     stdio: ['ignore', output, output],
-    env: { ...process.env, PATH: `${path}/usr/local/sbin:/usr/sbin:/sbin:${process.env['PATH'] ?? ''}` },
+    // Its own containerd and shim, not what else is on the PATH.
+    env: { ...process.env, PATH: `${path}/usr/bin:/usr/sbin:/bin:/sbin` },
   })
   const ended = new Promise<void>((resolve) => engine.once('exit', () => resolve()))
   afterwards(context, async () => {

@@ -67,6 +67,7 @@ unpack_newer() {
   done
   # runc is not taken along: the newer one wants a newer C library, the system's serves.
   for deb in *.deb; do dpkg -x "$deb" "$work"; done
+  cd "$DIR"
   rm -rf "$work/apt" "$work/debs"
 }
 
