@@ -43,10 +43,10 @@ export async function startRegistry(options: StartRegistryOptions = {}): Promise
   const { config } = loadConfig({
     env: {
       ...settings,
-      REGISTRY_HTTP_ADDR: `${host.includes(':') ? `[${host}]` : host}:${port}`,
+      REGISTRY_HTTP_ADDR: JSON.stringify(`${host.includes(':') ? `[${host}]` : host}:${port}`),
       ...(folder === undefined
         ? { REGISTRY_STORAGE: JSON.stringify({ inmemory: {}, delete: { enabled: true } }) }
-        : { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: folder }),
+        : { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: JSON.stringify(folder) }),
     },
   })
   const log = onLog === undefined ? silentLogger : callingLogger(onLog)
@@ -54,7 +54,10 @@ export async function startRegistry(options: StartRegistryOptions = {}): Promise
   return { url: server.url, close: () => server.close(0) }
 }
 
-function callingLogger(write: NonNullable<StartRegistryOptions['onLog']>, own: Record<string, unknown> = {}): typeof silentLogger {
+function callingLogger(
+  write: NonNullable<StartRegistryOptions['onLog']>,
+  own: Record<string, unknown> = {},
+): typeof silentLogger {
   return {
     enabled: (level) => level === 'warn' || level === 'error',
     error: (message, fields) => write(message, { ...own, ...fields }),

@@ -65,6 +65,12 @@ export type RunningHash = {
   close(): void
 }
 
+/**
+ * Bytes on their way in. `done`, where there is one, is called for each chunk that the store does not look at any more:
+ * its memory can be given back at once instead of waiting for the garbage collector.
+ */
+export type Body = AsyncIterable<Uint8Array> & { done?(chunk: Uint8Array): void }
+
 export type AppendOptions = {
   /** Told to stop: the client is gone, or another request took the upload over. */
   signal: AbortSignal
@@ -131,7 +137,7 @@ export type BlobStore = {
    * @throws LostBytesError if the store holds fewer than `state.received` bytes
    * @throws if the store cannot take the bytes (ENOSPC …); then nothing of this append counts.
    */
-  append(state: UploadState, body: AsyncIterable<Uint8Array>, options: AppendOptions): Promise<AppendResult>
+  append(state: UploadState, body: Body, options: AppendOptions): Promise<AppendResult>
   /** The unfinished bytes from the start, for hashing what another process received. Undefined: they are lost. */
   reread(state: UploadState): Promise<ByteSource | undefined>
   /**

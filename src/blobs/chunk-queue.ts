@@ -16,7 +16,8 @@ export type ChunkQueue = {
 const TINY = 4096
 const BLOCK = 16 * 1024
 
-export function createChunkQueue(waiting: WaitingBytes): ChunkQueue {
+/** @param done told of each chunk that {@link ChunkQueue.moveInto} has copied whole */
+export function createChunkQueue(waiting: WaitingBytes, done?: (chunk: Uint8Array) => void): ChunkQueue {
   let chunks: Uint8Array[] = []
   let bytes = 0
   /** The last chunk, if it is a block of ours that has room: the whole block, and how much of it is used. */
@@ -65,6 +66,7 @@ export function createChunkQueue(waiting: WaitingBytes): ChunkQueue {
           chunks[whole] = chunk.subarray(part.byteLength)
           break
         }
+        done?.(chunk)
         whole += 1
       }
       chunks.splice(0, whole)

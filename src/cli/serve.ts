@@ -6,6 +6,7 @@ import { DatabaseRefusedError } from '../metadata/database.ts'
 import { type RunningServer, startServer } from '../server.ts'
 import { createAccessLog, noAccessLog } from '../serving/access-log.ts'
 import { ListenError } from '../serving/listen-error.ts'
+import { createLineWriter } from '../serving/line-writer.ts'
 import { createLogger } from '../serving/log.ts'
 import { readVersion } from '../version.ts'
 import type { Command, Io } from './command.ts'
@@ -29,7 +30,9 @@ export const command: Command = {
   async run(args, io) {
     const [path, ...rest] = args
     if (rest.length > 0 || path?.startsWith('-')) {
-      io.stderr.write(`berth serve: takes at most one argument, the configuration file. See "berth serve --help".\n`)
+      io.stderr.write(
+        `berth serve: takes at most one argument, the configuration file. See "berth serve --help".\n`,
+      )
       return 2
     }
     let loaded: LoadedConfig
@@ -46,12 +49,13 @@ export const command: Command = {
 
 async function serve(loaded: LoadedConfig, io: Io): Promise<number> {
   const { config } = loaded
+  const lines = createLineWriter({ write: (text) => void io.stderr.write(text) })
   const log = createLogger({
     level: config.log.level,
     formatter: config.log.formatter,
     fields: config.log.fields as Record<string, unknown>,
     terminal: (io.stderr as { isTTY?: boolean }).isTTY === true,
-    write: (line) => void io.stderr.write(line),
+    write: lines.write,
   })
   const accessLog = config.log.accesslog.disabled
     ? noAccessLog
@@ -64,11 +68,13 @@ async function serve(loaded: LoadedConfig, io: Io): Promise<number> {
   } catch (error) {
     if (!(error instanceof DatabaseRefusedError || error instanceof ListenError)) throw error
     log.error(`cannot start: ${error.message}`)
+    lines.flush()
     return 1
   }
   sayHello(server, loaded, log)
   await untilToldToEnd(server, log)
   accessLog.flush()
+  lines.flush()
   return 0
 }
 

@@ -5,7 +5,7 @@
  * DENIED (the disk is full, the registry is read-only).
  */
 import type { Principal } from '../auth/principal.ts'
-import type { ByteSource } from '../blobs/blob-store.ts'
+import type { Body, ByteSource } from '../blobs/blob-store.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts'
@@ -50,7 +50,7 @@ export type UploadStatus = {
 
 /** One request's body on its way into an upload. */
 export type Chunk = {
-  body: AsyncIterable<Uint8Array>
+  body: Body
   /** Content-Length, if it was given. A body that ends elsewhere throws SIZE_INVALID. */
   length?: number
   /** First byte by Content-Range. Absent: append at what is stored. */

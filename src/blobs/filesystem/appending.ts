@@ -37,7 +37,7 @@ export function createAppending(rooms: Rooms): Pick<BlobStore, 'append'> {
       if (hash.length !== state.received) throw new Error('the hash and the upload are not equally far')
       if (state.object.path !== undefined) throw new Error('what was taken over is never written')
       const reader = createBodyReader(body, signal)
-      const queue = createChunkQueue(rooms.hashing.waiting)
+      const queue = createChunkQueue(rooms.hashing.waiting, body.done?.bind(body))
       try {
         await store(rooms, state, { hash, reader, queue, waiting: rooms.hashing.waiting }, length ?? 0)
       } finally {
