@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 /** argv → command → exit code. */
+import { enableCompileCache } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import type { Command, Io } from './cli/command.ts'
 
 /** Loaded only when called: a start should not wait for what it does not use. */
@@ -57,12 +59,19 @@ ${lines.join('\n')}
 `
 }
 
+/**
+ * Compiled code is kept from start to start, which halves the time a start takes. In the package's own folder: one in
+ * the shared temporary folder could be prepared by another user. Where it cannot be written, nothing is kept.
+ */
+enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/berth/', import.meta.url)))
 main(process.argv.slice(2), process).then(
   (code) => {
     process.exitCode = code
   },
   (error: unknown) => {
-    process.stderr.write(`berth: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+    process.stderr.write(
+      `berth: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    )
     process.exitCode = 1
   },
 )
