@@ -58,7 +58,7 @@ async function startContainerd(context: TestContext, workplace: Workplace): Prom
       return ctr
     } catch (error) {
       if (attempt === 100 || daemon.exitCode !== null)
-        throw new Error(`${readFileSync(join(folder, 'log'), 'utf8').slice(-2000)}`, { cause: error })
+        throw new Error(readFileSync(join(folder, 'log'), 'utf8').slice(-2000), { cause: error })
       await sleep(100)
     }
   }

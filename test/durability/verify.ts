@@ -58,8 +58,9 @@ export async function verifyLedger(options: VerifyOptions): Promise<void> {
   await inParallel(names, 8, async ({ name }) => {
     findings.checked += 1
     const possible = ledger.possible(name)
-    const value = await look(client, name, findings)
-    if (value === 'failed') return
+    const seen = await look(client, name, findings)
+    if (seen === 'failed') return
+    const { value } = seen
     if (!possible.includes(value)) {
       const kind = value === undefined ? 'lost' : 'stale'
       findings[kind].add(`${keyOf(name)}: ${String(value)}, not ${possible.map(String).join(' or ')}`)
@@ -69,7 +70,11 @@ export async function verifyLedger(options: VerifyOptions): Promise<void> {
   await compareListings(options)
 }
 
-async function look(client: RegistryClient, name: Name, findings: Findings): Promise<Value | 'failed'> {
+async function look(
+  client: RegistryClient,
+  name: Name,
+  findings: Findings,
+): Promise<{ value: Value } | 'failed'> {
   const { repository, reference } = name
   const isBlob = name.kind === 'blob'
   const answer = isBlob
@@ -79,7 +84,7 @@ async function look(client: RegistryClient, name: Name, findings: Findings): Pro
     findings.failed.add(`${keyOf(name)}: the connection broke`)
     return 'failed'
   }
-  if (answer.status === 404) return undefined
+  if (answer.status === 404) return { value: undefined }
   if (answer.status !== 200) {
     findings.failed.add(`${keyOf(name)}: ${answer.status} ${errorOf(answer).message}`)
     return 'failed'
@@ -87,7 +92,7 @@ async function look(client: RegistryClient, name: Name, findings: Findings): Pro
   const served = digestOf(answer.body)
   const told = isBlob || name.kind === 'manifest' ? reference : answer.headers['docker-content-digest']
   if (served !== told) findings.wrong.add(`${keyOf(name)}: ${answer.body.length} bytes of ${served}`)
-  return served
+  return { value: served }
 }
 
 async function ask(send: () => Promise<Answer>): Promise<Answer | 'broken'> {
@@ -152,12 +157,13 @@ export async function resumeUploads(options: VerifyOptions & { mayVanish: boolea
   }
 }
 
+/** `resumed`, `vanished`, or what went wrong. */
 async function resumeUpload(
   client: RegistryClient,
   upload: OpenUpload,
   findings: Findings,
   mayVanish: boolean,
-): Promise<'resumed' | 'vanished' | string> {
+): Promise<string> {
   const status = await client.getUpload(upload.location)
   if (status.status === 404) return 'vanished'
   if (status.status !== 204) return `${status.status} to GET`

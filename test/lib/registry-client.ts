@@ -136,8 +136,8 @@ export function withDigest(location: string, digest: string): string {
 
 /** Bytes stored, by the `Range` of an upload's answer. `0-0` may mean none or one: it is read as none. */
 export function storedBytes(answer: Answer): number {
-  const last = /^0-(\d+)$/.exec(String(answer.headers['range'] ?? ''))?.[1]
-  if (last === undefined) throw new Error(`a Range of an upload: ${String(answer.headers['range'])}`)
+  const last = /^0-(\d+)$/.exec(answer.headers.range ?? '')?.[1]
+  if (last === undefined) throw new Error(`a Range of an upload: ${answer.headers.range}`)
   return last === '0' ? 0 : Number(last) + 1
 }
 
