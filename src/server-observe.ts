@@ -56,7 +56,11 @@ export function createRequestObserver(observe: Observe): RequestObserver {
       const name = route !== undefined && 'repository' in route ? { 'vars.name': route.repository } : {}
       observation.fields = {
         ...name,
-        ...(error && { 'err.code': error.code.toLowerCase(), 'err.message': error.message, 'err.detail': error.detail }),
+        ...(error && {
+          'err.code': error.code.toLowerCase(),
+          'err.message': error.message,
+          'err.detail': error.detail,
+        }),
       }
       if (error !== undefined) observation.failed = true
     },

@@ -79,7 +79,10 @@ async function compose(
   health.start()
   closers.push(() => health.stop())
   const state = { isClosing: false }
-  const probes = createProbes({ health, notReady: () => (state.isClosing ? 'the registry is shutting down' : undefined) })
+  const probes = createProbes({
+    health,
+    notReady: () => (state.isClosing ? 'the registry is shutting down' : undefined),
+  })
   const observer = createRequestObserver(
     createObserver({ log, accessLog: options.accessLog ?? noAccessLog, metrics, clock }),
   )
@@ -109,7 +112,12 @@ async function compose(
   const debug = await openDebug(options, health, probes, metrics)
   if (debug !== undefined) closers.push(() => debug.close(0))
   const tls = tlsOf(config.http)
-  const listener = await createListener({ handler, address: addressOf(config.http), log, ...(tls && { tls }) })
+  const listener = await createListener({
+    handler,
+    address: addressOf(config.http),
+    log,
+    ...(tls && { tls }),
+  })
   return running(listener, dataFolder, closeAll, state, config.http.draintimeout)
 }
 
@@ -122,12 +130,17 @@ async function openStorage(
   if (dataFolder !== undefined) prepareDataFolder(dataFolder)
   const metadata = openMetadata({
     version,
-    ...(dataFolder !== undefined && { folder: join(dataFolder, OWN_FOLDER), databasePath: config.metadata.path }),
+    ...(dataFolder !== undefined && {
+      folder: join(dataFolder, OWN_FOLDER),
+      databasePath: config.metadata.path,
+    }),
   })
   closers.push(() => metadata.db.close())
   closers.push(() => forgetProcess(metadata.db, metadata.processId).catch(() => undefined))
   const store =
-    dataFolder === undefined ? createMemoryBlobStore() : await createFilesystemBlobStore({ root: dataFolder, log })
+    dataFolder === undefined
+      ? createMemoryBlobStore()
+      : await createFilesystemBlobStore({ root: dataFolder, log })
   closers.push(() => store.close())
   return { metadata, store, dataFolder }
 }
@@ -142,7 +155,10 @@ function startTasks(
   if (maintenance.readonly.enabled) return async () => undefined
   const { enabled, age, interval, dryrun } = maintenance.uploadpurging
   const purging = { enabled, ageMs: age, intervalMs: interval, dryRun: dryrun }
-  const schedule = startSchedule(createTasks({ metadata, store, pulls, clock: systemClock, log, purging }), log)
+  const schedule = startSchedule(
+    createTasks({ metadata, store, pulls, clock: systemClock, log, purging }),
+    log,
+  )
   return async () => {
     await schedule.stop()
     await pulls.flush().catch((error: unknown) => log.warn('the last pull counts were lost', { error }))
@@ -150,8 +166,12 @@ function startTasks(
 }
 
 function registerChecks(health: Health, { health: checks }: Config, store: BlobStore): void {
-  const timing = ({ interval, threshold }: { interval: number; threshold: number }) => ({ intervalMs: interval, threshold })
-  if (checks.storagedriver.enabled) health.register('storagedriver', () => store.probe(), timing(checks.storagedriver))
+  const timing = ({ interval, threshold }: { interval: number; threshold: number }) => ({
+    intervalMs: interval,
+    threshold,
+  })
+  if (checks.storagedriver.enabled)
+    health.register('storagedriver', () => store.probe(), timing(checks.storagedriver))
   for (const check of checks.file) health.register(check.file, fileCheck(check.file), timing(check))
   for (const check of checks.http) {
     const { uri, timeout, interval } = check
@@ -181,7 +201,9 @@ async function openDebug(
     log,
     ...(prometheus.enabled && { metricsPath: prometheus.path }),
   })
-  log.info(`debug port: health${prometheus.enabled ? ` and metrics (${prometheus.path})` : ''} on ${listener.url}`)
+  log.info(
+    `debug port: health${prometheus.enabled ? ` and metrics (${prometheus.path})` : ''} on ${listener.url}`,
+  )
   return listener
 }
 

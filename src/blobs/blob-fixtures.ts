@@ -70,7 +70,7 @@ export async function append(
 ): Promise<UploadState> {
   const { signal } = new AbortController()
   const result = await store.append(state, body, { hash, signal })
-  if (result.failure !== undefined) throw result.failure
+  if (result.failure !== undefined) throw result.failure as Error
   return result.state
 }
 

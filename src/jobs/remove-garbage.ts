@@ -18,7 +18,8 @@ export async function removeGarbage(
     const results = await store.remove(claimed)
     const removed = new Set(results.filter((result) => result.removed).map(({ id }) => id))
     for (const { id, error } of results) {
-      if (error !== undefined) log.warn('an object could not be removed; it is tried again', { object: id, error })
+      if (error !== undefined)
+        log.warn('an object could not be removed; it is tried again', { object: id, error })
     }
     await forgetObjects(
       db,

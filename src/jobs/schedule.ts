@@ -26,7 +26,8 @@ export function startSchedule(tasks: readonly Task[], log: Logger): Schedule {
     try {
       await task.run(controller.signal)
     } catch (error) {
-      if (!controller.signal.aborted) log.error('a background task failed; it runs again at its next turn', { task: task.name, error })
+      if (!controller.signal.aborted)
+        log.error('a background task failed; it runs again at its next turn', { task: task.name, error })
     }
   }
 

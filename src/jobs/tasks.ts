@@ -29,7 +29,9 @@ export function createTasks(parts: TaskParts): Task[] {
   const now = () => clock.now()
   /** Done once in a while by whichever process comes first. */
   const shared = (kind: string, everyMs: number, work: () => Promise<void>) =>
-    runJobIfDue(db, { kind, everyMs, claimMs: Math.min(everyMs, 10 * MINUTE), processId, now }, work).then(() => undefined)
+    runJobIfDue(db, { kind, everyMs, claimMs: Math.min(everyMs, 10 * MINUTE), processId, now }, work).then(
+      () => undefined,
+    )
 
   return [
     { name: 'heartbeat', everyMs: 10 * SECOND, run: () => beat(db, processId, now()) },

@@ -56,8 +56,10 @@ export function digestToBytes(digest: Digest): Uint8Array {
 /** The inverse of {@link digestToBytes}. */
 export function digestFromBytes(bytes: Uint8Array): Digest {
   const hex = Buffer.from(bytes.buffer, bytes.byteOffset + 1, bytes.byteLength - 1).toString('hex')
-  if (bytes[0] === ALGORITHMS.sha256.byte && hex.length === ALGORITHMS.sha256.hex) return `sha256:${hex}` as Digest
-  if (bytes[0] === ALGORITHMS.sha512.byte && hex.length === ALGORITHMS.sha512.hex) return `sha512:${hex}` as Digest
+  if (bytes[0] === ALGORITHMS.sha256.byte && hex.length === ALGORITHMS.sha256.hex)
+    return `sha256:${hex}` as Digest
+  if (bytes[0] === ALGORITHMS.sha512.byte && hex.length === ALGORITHMS.sha512.hex)
+    return `sha512:${hex}` as Digest
   throw new Error(`stored digest has an unknown form: algorithm byte ${bytes[0]}, ${bytes.byteLength} bytes`)
 }
 

@@ -41,7 +41,8 @@ function stringMap(parent: JsonObject, key: string, at: string): Record<string, 
   const map = optionalObject(parent, key, at)
   if (map === undefined) return undefined
   for (const [name, value] of Object.entries(map)) {
-    if (typeof value !== 'string') throw invalid(`${at}[${JSON.stringify(name.slice(0, 100))}] must be a string`)
+    if (typeof value !== 'string')
+      throw invalid(`${at}[${JSON.stringify(name.slice(0, 100))}] must be a string`)
   }
   return map as Record<string, string>
 }
@@ -62,7 +63,8 @@ function digestField(parent: JsonObject, at: string): Digest {
 function sizeField(parent: JsonObject, at: string): number {
   const size = parent['size']
   if (typeof size !== 'number') throw invalid(`${at}.size must be a number of bytes`)
-  if (!Number.isSafeInteger(size) || size < 0) throw invalid(`${at}.size must be a whole number of bytes, 0 or more`)
+  if (!Number.isSafeInteger(size) || size < 0)
+    throw invalid(`${at}.size must be a whole number of bytes, 0 or more`)
   return size
 }
 
@@ -78,7 +80,8 @@ export function platformText(platform: JsonObject | undefined, at: string): stri
 
 /** image-spec, descriptor.md. `at` is where it stands, for the message. */
 export function descriptorOf(value: unknown, at: string): DescriptorFields {
-  if (!isObject(value)) throw invalid(`${at} must be a descriptor (an object with mediaType, digest and size)`)
+  if (!isObject(value))
+    throw invalid(`${at} must be a descriptor (an object with mediaType, digest and size)`)
   const mediaType = optionalString(value, 'mediaType', `${at}.mediaType`)
   if (mediaType === undefined || mediaType === '') throw invalid(`${at} has no mediaType`)
   const digest = digestField(value, at)
@@ -120,5 +123,6 @@ function checkData(value: JsonObject, at: string, digest: Digest, size: number):
     throw invalid(`${at}.data is not base64`)
   }
   if (bytes.length !== size) throw invalid(`${at}.data has ${bytes.length} bytes, but size says ${size}`)
-  if (digestOf(algorithmOf(digest), bytes) !== digest) throw invalid(`${at}.data does not have the digest beside it`)
+  if (digestOf(algorithmOf(digest), bytes) !== digest)
+    throw invalid(`${at}.data does not have the digest beside it`)
 }

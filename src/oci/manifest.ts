@@ -78,7 +78,9 @@ function mediaTypeOf(contentType: string | undefined, document: JsonObject): str
   const sent = contentType === undefined || contentType === '' ? undefined : withoutParameters(contentType)
   const mediaType = sent ?? declared ?? typeByShape(document)
   if (SCHEMA1_TYPES.has(mediaType) || document['schemaVersion'] === 1) {
-    throw invalid('Docker image manifest schema 1 is not supported: push with a client from after 2017 (schema 2 or OCI)')
+    throw invalid(
+      'Docker image manifest schema 1 is not supported: push with a client from after 2017 (schema 2 or OCI)',
+    )
   }
   if (!IMAGE_TYPES.has(mediaType) && !INDEX_TYPES.has(mediaType) && mediaType !== MEDIA_TYPE.ociArtifact) {
     throw invalid(
@@ -88,7 +90,9 @@ function mediaTypeOf(contentType: string | undefined, document: JsonObject): str
     )
   }
   if (declared !== undefined && declared !== mediaType) {
-    throw invalid(`mediaType in the manifest is ${JSON.stringify(declared.slice(0, 100))}, but Content-Type is ${mediaType}`)
+    throw invalid(
+      `mediaType in the manifest is ${JSON.stringify(declared.slice(0, 100))}, but Content-Type is ${mediaType}`,
+    )
   }
   return mediaType
 }
@@ -110,7 +114,10 @@ function refuseAmbiguity(document: JsonObject, mediaType: string): void {
 
 function checkedLength(list: readonly unknown[], max: number, what: string): readonly unknown[] {
   if (list.length <= max) return list
-  throw new RegistryError('MANIFEST_INVALID', `the manifest names ${list.length} ${what}; at most ${max} are allowed`)
+  throw new RegistryError(
+    'MANIFEST_INVALID',
+    `the manifest names ${list.length} ${what}; at most ${max} are allowed`,
+  )
 }
 
 function subjectOf(document: JsonObject): { subject?: Descriptor } {
@@ -132,7 +139,9 @@ function referencesOf(
     const descriptor = descriptorOf(entry, `${at}[${index}]`)
     const nonDistributable = kind === 'layer' && isNonDistributable(descriptor.mediaType)
     if (descriptor.urls !== undefined && kind === 'layer' && !nonDistributable) {
-      throw invalid(`${at}[${index}].urls: only non-distributable layers may lie elsewhere; push this one and leave urls out`)
+      throw invalid(
+        `${at}[${index}].urls: only non-distributable layers may lie elsewhere; push this one and leave urls out`,
+      )
     }
     return { kind, descriptor, nonDistributable }
   })
@@ -153,7 +162,8 @@ function parseIndex(mediaType: string, document: JsonObject, max: number): Parse
 }
 
 function parseImage(mediaType: string, document: JsonObject, max: number): ParsedManifest {
-  if (optionalObject(document, 'config') === undefined) throw invalid('an image manifest must have a config descriptor')
+  if (optionalObject(document, 'config') === undefined)
+    throw invalid('an image manifest must have a config descriptor')
   const config = descriptorOf(document['config'], 'config')
   const layers = optionalArray(document, 'layers')
   const artifactType = optionalString(document, 'artifactType') || config.mediaType

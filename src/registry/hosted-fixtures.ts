@@ -30,10 +30,16 @@ export const defaultRules: HostedRules = {
   urls: { allow: [], deny: [] },
 }
 
-export function createFixture(rules: Partial<HostedRules> = {}, shared?: { folder?: string; store?: BlobStore }): Fixture {
+export function createFixture(
+  rules: Partial<HostedRules> = {},
+  shared?: { folder?: string; store?: BlobStore },
+): Fixture {
   let time = 1_800_000_000_000
   const clock = { now: () => time, advance: (ms: number) => void (time += ms) }
-  const metadata = openMetadata({ version: 'test', ...(shared?.folder !== undefined && { folder: shared.folder }) })
+  const metadata = openMetadata({
+    version: 'test',
+    ...(shared?.folder !== undefined && { folder: shared.folder }),
+  })
   const store = shared?.store ?? createMemoryBlobStore()
   const pulls = createPullRecorder(metadata.db, clock.now)
   const registry = createHostedRegistry({
@@ -61,7 +67,14 @@ export function createFixture(rules: Partial<HostedRules> = {}, shared?: { folde
 }
 
 export function createCall(signal: AbortSignal = new AbortController().signal): Call {
-  return { principal: openPrincipal, requestId: 'test', client: 'test', cause: 'push', signal, log: silentLogger }
+  return {
+    principal: openPrincipal,
+    requestId: 'test',
+    client: 'test',
+    cause: 'push',
+    signal,
+    log: silentLogger,
+  }
 }
 
 export const repository = (name: string): RepositoryName => name as RepositoryName

@@ -31,7 +31,7 @@ async function withFixture(work: (fixture: Fixture) => Promise<void>, rules = {}
 
 function rejects(promise: Promise<unknown>, code: ErrorCode): Promise<void> {
   return assert.rejects(promise, (error: { code?: string }) => {
-    assert.equal(error.code, code, String(error))
+    assert.equal(error.code, code, `${error.code}: ${(error as Error).message}`)
     return true
   })
 }
@@ -140,7 +140,10 @@ test('a manifest by tag and digest, with exact type and bytes', () =>
     assert.equal(byTag.digest, digest)
     assert.equal(byTag.mediaType, MEDIA_TYPE.ociManifest)
     assert.deepEqual(Buffer.from(byTag.bytes), imageOf('{}', ['layer']))
-    assert.deepEqual(await f.registry.listTags(f.call, A, { limit: 10 }), { names: ['latest', 'v1'], more: false })
+    assert.deepEqual(await f.registry.listTags(f.call, A, { limit: 10 }), {
+      names: ['latest', 'v1'],
+      more: false,
+    })
     assert.deepEqual(await f.registry.listRepositories(f.call, { limit: 10 }), { names: [A], more: false })
   }))
 
@@ -148,11 +151,14 @@ test('a manifest that names what is not there is refused with the list', () =>
   withFixture(async (f) => {
     await pushBlob(f, A, '{}')
     const put = { mediaType: MEDIA_TYPE.ociManifest, bytes: imageOf('{}', ['one', 'two']), tags: [tag('v1')] }
-    await assert.rejects(f.registry.putManifest(f.call, A, put), (error: { code: string; detail: unknown }) => {
-      assert.equal(error.code, 'MANIFEST_BLOB_UNKNOWN')
-      assert.deepEqual(error.detail, { digests: [sha256('one'), sha256('two')] })
-      return true
-    })
+    await assert.rejects(
+      f.registry.putManifest(f.call, A, put),
+      (error: { code: string; detail: unknown }) => {
+        assert.equal(error.code, 'MANIFEST_BLOB_UNKNOWN')
+        assert.deepEqual(error.detail, { digests: [sha256('one'), sha256('two')] })
+        return true
+      },
+    )
     await rejects(f.registry.getManifest(f.call, A, { kind: 'tag', tag: tag('v1') }), 'MANIFEST_UNKNOWN')
     await rejects(f.registry.listTags(f.call, A, { limit: 10 }), 'NAME_UNKNOWN')
   }))
@@ -164,7 +170,11 @@ test('sparse: accepted by setting, and held as soon as the blob arrives', () =>
       await f.registry.putManifest(f.call, A, { mediaType: MEDIA_TYPE.ociManifest, bytes, tags: [] })
       const held = () =>
         f.metadata.db.read(
-          { name: 'held', sql: 'SELECT count(*) AS n FROM manifest_refs WHERE held_blob IS NOT NULL', rows: true },
+          {
+            name: 'held',
+            sql: 'SELECT count(*) AS n FROM manifest_refs WHERE held_blob IS NOT NULL',
+            rows: true,
+          },
           {},
         )
       assert.equal((await held())[0]?.['n'], 0)
@@ -216,7 +226,11 @@ test('every move of a tag is a row', () =>
     await pushImage(f, A, ['v'], ['2'])
     await f.registry.deleteTag(f.call, A, tag('v'))
     const rows = await f.metadata.db.read(
-      { name: 'moves', sql: 'SELECT seq, hex(from_digest) AS f, hex(to_digest) AS t FROM tag_moves ORDER BY seq', rows: true },
+      {
+        name: 'moves',
+        sql: 'SELECT seq, hex(from_digest) AS f, hex(to_digest) AS t FROM tag_moves ORDER BY seq',
+        rows: true,
+      },
       {},
     )
     const hex = (digest: string) => `01${digest.slice(7).toUpperCase()}`
@@ -256,7 +270,11 @@ test('referrers: by the subject field, by the fallback tag, filtered and paged',
   withFixture(async (f) => {
     const digest = await pushImage(f, A, ['v1'])
     const subject = { mediaType: MEDIA_TYPE.ociManifest, digest, size: 1 }
-    const sbom = await pushImage(f, A, [], ['sbom'], { subject, artifactType: 'text/sbom', annotations: { a: 'b' } })
+    const sbom = await pushImage(f, A, [], ['sbom'], {
+      subject,
+      artifactType: 'text/sbom',
+      annotations: { a: 'b' },
+    })
     const signature = await pushImage(f, A, [], ['sig'], { subject, artifactType: 'text/sig' })
     const old = await pushImage(f, A, [], ['old'])
     const entry = { mediaType: MEDIA_TYPE.ociManifest, digest: old, size: 9, artifactType: 'text/old' }
@@ -267,14 +285,20 @@ test('referrers: by the subject field, by the fallback tag, filtered and paged',
       tags: [tag(digest.replace(':', '-'))],
     })
     const all = await f.registry.listReferrers(f.call, A, digest, undefined, { limit: 10 })
-    assert.deepEqual(all.descriptors.map((one) => one.digest), [sbom, signature, old].sort())
+    assert.deepEqual(
+      all.descriptors.map((one) => one.digest),
+      [sbom, signature, old].sort(),
+    )
     assert.equal(all.more, false)
     const found = await f.registry.listReferrers(f.call, A, digest, 'text/sbom', { limit: 10 })
     assert.deepEqual(found.descriptors[0]?.annotations, { a: 'b' })
     assert.equal(found.descriptors.length, 1)
     const page = await f.registry.listReferrers(f.call, A, digest, undefined, { limit: 2 })
     assert.equal(page.more, true)
-    const rest = await f.registry.listReferrers(f.call, A, digest, undefined, { limit: 2, after: page.descriptors[1]?.digest })
+    const rest = await f.registry.listReferrers(f.call, A, digest, undefined, {
+      limit: 2,
+      after: page.descriptors[1]?.digest,
+    })
     assert.deepEqual([...page.descriptors, ...rest.descriptors], all.descriptors)
     assert.deepEqual(
       await f.registry.listReferrers(f.call, repository('never'), digest, undefined, { limit: 10 }),
@@ -286,7 +310,11 @@ test('counts per repository follow pushes and deletes', () =>
   withFixture(async (f) => {
     const digest = await pushImage(f, A, ['v1', 'v2'], ['12345'])
     const counts = async () => {
-      const statement = { name: 'counts', sql: 'SELECT tags, manifests, bytes FROM repository_counts', rows: true }
+      const statement = {
+        name: 'counts',
+        sql: 'SELECT tags, manifests, bytes FROM repository_counts',
+        rows: true,
+      }
       return { ...(await f.metadata.db.read(statement, {}))[0] }
     }
     assert.deepEqual(await counts(), { tags: 2, manifests: 1, bytes: 7 })
@@ -298,8 +326,11 @@ test('counts per repository follow pushes and deletes', () =>
 test('a damaged blob is refused, and the next push heals it', () =>
   withFixture(async (f) => {
     const digest = await pushBlob(f, A, 'hello')
-    const [row] = await f.metadata.db.read({ name: 'o', sql: 'SELECT hex(object_id) AS id FROM blobs', rows: true }, {})
-    await f.store.remove([{ id: (row?.['id'] as string).toLowerCase() as never, digest }])
+    const [row] = await f.metadata.db.read(
+      { name: 'o', sql: 'SELECT lower(hex(object_id)) AS id FROM blobs', rows: true },
+      {},
+    )
+    await f.store.remove([{ id: row?.['id'] as never, digest }])
     await rejects(readBlob(f, A, digest), 'BLOB_UNKNOWN')
     await rejects(f.registry.statBlob(f.call, A, digest), 'BLOB_UNKNOWN')
     await pushBlob(f, A, 'hello')

@@ -35,7 +35,7 @@ export function createUnderWay(): UnderWay {
     },
     over: async () => void (await Promise.all(works)),
     check() {
-      if (underWay.failure !== undefined) throw underWay.failure
+      if (underWay.failure !== undefined) throw underWay.failure as Error
     },
   }
   return underWay
