@@ -269,7 +269,11 @@ const UNLINK_CANDIDATE: Statement = {
 /** T5 for a blob: it is gone from this repository's reads when this returns. False: it was not there. */
 export async function unlinkBlob(db: Db, repository: string, digest: Digest, actor: Actor): Promise<boolean> {
   const outcome = await db.write({
-    steps: [{ statement: UNLINK, expect: 1 }, { statement: UNLINK_CANDIDATE }, { statement: RECORD_DELETION }],
+    steps: [
+      { statement: UNLINK, expect: 1 },
+      { statement: UNLINK_CANDIDATE },
+      { statement: RECORD_DELETION },
+    ],
     params: { ...actorParams(actor), repository, digest: digestToBytes(digest), what: `blob ${digest}` },
     touches: [repository],
     journal: [{ do: 'unlink', repository, digest, by: actor.principalName }],

@@ -61,6 +61,7 @@ export type Db = {
   ): Promise<T | undefined>
   /**
    * @throws DatabaseFullError the disk is full; nothing was changed
+   * @throws DatabaseBusyError another program holds the database; nothing was changed
    * @throws ForeignKeyError something still names what was to be removed; nothing was changed
    */
   write(transaction: Transaction): Promise<Outcome>
@@ -69,6 +70,11 @@ export type Db = {
 
 export class DatabaseFullError extends Error {
   override readonly name = 'DatabaseFullError'
+}
+
+/** Somebody holds the database for longer than a request can wait: try again. */
+export class DatabaseBusyError extends Error {
+  override readonly name = 'DatabaseBusyError'
 }
 
 export class ForeignKeyError extends Error {

@@ -1,5 +1,6 @@
 /** T7: objects to remove. A row is claimed, the store removes by its name, the row goes; a late repeat hits nothing. */
 import type { StoredObject } from '../blobs/blob-store.ts'
+import { digestFromBytes } from '../oci/digest.ts'
 import { objectFromBytes, objectToBytes } from './blob-links.ts'
 import type { Db, Statement } from './database.ts'
 
@@ -10,7 +11,7 @@ const CLAIM: Statement = {
   sql: `UPDATE objects SET claimed_until = :until, version = version + 1 WHERE id IN (
           SELECT id FROM objects WHERE state = 'garbage' AND delete_after <= :now
           AND (claimed_until IS NULL OR claimed_until < :now) ORDER BY delete_after LIMIT :limit)
-        RETURNING id, path, size`,
+        RETURNING id, path, size, digest`,
   rows: true,
 }
 const FORGET: Statement = {
@@ -35,6 +36,7 @@ export async function claimGarbage(
     id: objectFromBytes(row['id'] as Uint8Array),
     size: (row['size'] as number | null) ?? 0,
     ...(row['path'] !== null && { path: row['path'] as string }),
+    ...(row['digest'] !== null && { digest: digestFromBytes(row['digest'] as Uint8Array) }),
   }))
 }
 

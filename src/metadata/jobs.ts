@@ -8,7 +8,7 @@ const ENSURE: Statement = {
 const CLAIM: Statement = {
   name: 'claim-job',
   sql: `UPDATE jobs SET claimed_by = :processId, claimed_until = :until, attempts = attempts + 1
-        WHERE kind = :kind AND run_at <= :now AND (claimed_until IS NULL OR claimed_until < :now)`,
+        WHERE unique_key = :kind AND run_at <= :now AND (claimed_until IS NULL OR claimed_until < :now)`,
 }
 const DUE: Statement = {
   name: 'job-due',
@@ -18,7 +18,7 @@ const DUE: Statement = {
 const DONE: Statement = {
   name: 'job-done',
   sql: `UPDATE jobs SET run_at = :runAt, claimed_by = NULL, claimed_until = NULL, attempts = 0
-        WHERE kind = :kind AND claimed_by = :processId`,
+        WHERE unique_key = :kind AND claimed_by = :processId`,
 }
 
 /**
@@ -34,7 +34,11 @@ export async function runJobIfDue(
   const now = job.now()
   const [row] = await db.read(DUE, { kind })
   if (row === undefined) {
-    await db.write({ steps: [{ statement: ENSURE }], params: { kind, runAt: now + job.everyMs }, touches: [] })
+    await db.write({
+      steps: [{ statement: ENSURE }],
+      params: { kind, runAt: now + job.everyMs },
+      touches: [],
+    })
     return false
   }
   if ((row['run_at'] as number) > now || ((row['claimed_until'] as number | null) ?? 0) > now) return false

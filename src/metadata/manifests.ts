@@ -74,7 +74,14 @@ const UPSERT: Statement = {
           platform, created, annotations, content_size, pushed_at, pushed_by, pushed_by_name, client, request_id, cause)
         VALUES (:repositoryId, :digest, :mediaType, :artifactType, :subject, :bytes, :configDigest, :configType,
           :platform, :created, :annotations, :contentSize, :now, :principalId, :principalName, :client, :requestId, :cause)
-        ON CONFLICT (repository_id, digest) DO UPDATE SET deleted_at = NULL, deletion_id = NULL, expires_at = NULL`,
+        ON CONFLICT (repository_id, digest) DO UPDATE SET
+          pushed_at = iif(deleted_at IS NULL, pushed_at, excluded.pushed_at),
+          pushed_by = iif(deleted_at IS NULL, pushed_by, excluded.pushed_by),
+          pushed_by_name = iif(deleted_at IS NULL, pushed_by_name, excluded.pushed_by_name),
+          client = iif(deleted_at IS NULL, client, excluded.client),
+          request_id = iif(deleted_at IS NULL, request_id, excluded.request_id),
+          cause = iif(deleted_at IS NULL, cause, excluded.cause),
+          deleted_at = NULL, deletion_id = NULL, expires_at = NULL`,
 }
 /** A reference is there when its blob or manifest can be read now; the manifest's own row is not its child. */
 const MISSING: Statement = {
@@ -106,6 +113,12 @@ const FILL_WAITING: Statement = {
   sql: `UPDATE manifest_refs SET held_manifest = digest
         WHERE repository_id = :repositoryId AND digest = :digest AND kind = 'child'
         AND held_manifest IS NULL AND held_blob IS NULL`,
+}
+/** A child that was only there as a blob is now a manifest: that one must not be collected. */
+const PREFER_MANIFEST: Statement = {
+  name: 'prefer-manifest-child',
+  sql: `UPDATE manifest_refs SET held_manifest = digest, held_blob = NULL
+        WHERE held_blob = :digest AND repository_id = :repositoryId AND kind = 'child'`,
 }
 
 export type ManifestDetails = {
@@ -139,6 +152,7 @@ export async function putManifestRows(
     { statement: UPSERT, expect: 1 },
     { statement: INSERT_REFS },
     { statement: FILL_WAITING },
+    { statement: PREFER_MANIFEST },
     ...(repository.published ? [] : [PUBLISH_REPOSITORY]),
     ...(tags.length > 0 ? MOVE_TAGS : []),
   ]
@@ -158,7 +172,8 @@ export async function putManifestRows(
   })
   if (outcome.done) return { kind: 'stored' }
   if (outcome.missed === 0) return { kind: 'repository-gone' }
-  if (outcome.missed === 1) return { kind: 'other-type', mediaType: outcome.rows[0]?.['media_type'] as string }
+  if (outcome.missed === 1)
+    return { kind: 'other-type', mediaType: outcome.rows[0]?.['media_type'] as string }
   return { kind: 'missing', digests: outcome.rows.map((row) => row['digest'] as Digest) }
 }
 
@@ -206,7 +221,16 @@ function journalEntry(
   actor: Actor,
 ): JournalEntry {
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
-  return { do: 'manifest', repository, digest, mediaType, bytes: body, tags, by: actor.principalName, cause: actor.cause }
+  return {
+    do: 'manifest',
+    repository,
+    digest,
+    mediaType,
+    bytes: body,
+    tags,
+    by: actor.principalName,
+    cause: actor.cause,
+  }
 }
 
 const RENEW: Statement = {
@@ -235,9 +259,9 @@ export async function renewManifest(
 
 const EXISTING: Statement = {
   name: 'existing-manifests',
-  sql: `SELECT m.digest FROM json_each(:digests) j
-        JOIN repositories r ON r.name = :repository AND r.deleted_at IS NULL
-        JOIN manifests m ON m.repository_id = r.id AND m.digest = unhex(j.value) AND m.deleted_at IS NULL`,
+  sql: `SELECT m.digest FROM repositories r CROSS JOIN json_each(:digests) j -- CROSS: in this order
+        CROSS JOIN manifests m ON m.repository_id = r.id AND m.digest = unhex(j.value) AND m.deleted_at IS NULL
+        WHERE r.name = :repository AND r.deleted_at IS NULL`,
   rows: true,
 }
 
@@ -251,4 +275,3 @@ export async function existingManifests(
   const rows = await db.read(EXISTING, { digests: list, repository })
   return new Set(rows.map((row) => digestFromBytes(row['digest'] as Uint8Array)))
 }
-

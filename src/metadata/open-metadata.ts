@@ -52,7 +52,12 @@ export function openMetadata(options: MetadataOptions): Metadata {
           journalFolder: join(folder, 'journal'),
           ballastPath: join(folder, 'ballast'),
         })
-  const db = createSqliteDb({ connection, writer, processId, cacheBytes: options.cacheBytes ?? 24 * 1024 * 1024 })
+  const db = createSqliteDb({
+    connection,
+    writer,
+    processId,
+    cacheBytes: options.cacheBytes ?? 24 * 1024 * 1024,
+  })
   return {
     db,
     processId,
@@ -67,7 +72,9 @@ function register(connection: DatabaseSync, processId: string, version: string):
   const now = Date.now()
   try {
     connection
-      .prepare('INSERT INTO processes (id, version, schema, host, started_at, heartbeat) VALUES (?, ?, ?, ?, ?, ?)')
+      .prepare(
+        'INSERT INTO processes (id, version, schema, host, started_at, heartbeat) VALUES (?, ?, ?, ?, ?, ?)',
+      )
       .run(processId, version, MIGRATIONS.length, hostname(), now, now)
   } catch (error) {
     if ((error as { errcode?: number }).errcode !== 13) throw error

@@ -51,7 +51,12 @@ export function createPullRecorder(db: Db, now: () => number): PullRecorder {
     }
   }
 
-  function count<T extends { n: number; at: number }>(map: Map<string, T>, key: string, at: number, fresh: () => T): void {
+  function count<T extends { n: number; at: number }>(
+    map: Map<string, T>,
+    key: string,
+    at: number,
+    fresh: () => T,
+  ): void {
     const entry = map.get(key)
     if (entry !== undefined) {
       entry.n++
@@ -72,7 +77,9 @@ export function createPullRecorder(db: Db, now: () => number): PullRecorder {
     async flush() {
       if (manifests.size === 0 && days.size === 0) return
       const params = {
-        manifests: JSON.stringify([...manifests.values()].map((entry) => ({ ...entry, digest: hex(entry.digest) }))),
+        manifests: JSON.stringify(
+          [...manifests.values()].map((entry) => ({ ...entry, digest: hex(entry.digest) })),
+        ),
         tags: JSON.stringify([...tags.values()]),
         days: JSON.stringify([...days.values()]),
       }

@@ -43,7 +43,9 @@ export async function findRepository(db: Db, name: RepositoryName): Promise<Repo
     FIND,
     { repository: name },
     ([row]) =>
-      row === undefined ? undefined : { id: row['id'] as number, name, published: row['published_at'] !== null },
+      row === undefined
+        ? undefined
+        : { id: row['id'] as number, name, published: row['published_at'] !== null },
     () => 32,
   )
 }

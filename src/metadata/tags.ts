@@ -197,7 +197,13 @@ export async function deleteManifestRow(
     },
     touches: [repository.name],
     journal: [
-      { do: 'delete-manifest', repository: repository.name, digest, by: actor.principalName, cause: actor.cause },
+      {
+        do: 'delete-manifest',
+        repository: repository.name,
+        digest,
+        by: actor.principalName,
+        cause: actor.cause,
+      },
     ],
     frees: true,
   })

@@ -134,7 +134,9 @@ function uploadOf(id: string, row: Row): UploadRow {
     object: object === null ? undefined : objectFromBytes(object),
     detail: detail === null ? undefined : (JSON.parse(detail) as JsonValue),
     digestSoFar:
-      digest === null ? undefined : { digest: digestFromBytes(digest), boot: (row['digest_boot'] as string) ?? '' },
+      digest === null
+        ? undefined
+        : { digest: digestFromBytes(digest), boot: (row['digest_boot'] as string) ?? '' },
     holder: (row['holder'] as string | null) ?? undefined,
     heldUntil: (row['held_until'] as number | null) ?? 0,
     version: row['version'] as number,

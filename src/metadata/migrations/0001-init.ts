@@ -4,7 +4,9 @@
  * keys RESTRICT: they, and not the collector's care, are the proof that nothing acknowledged is removed.
  */
 export const sql = /* sql */ `
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+-- One row: how many commits there have been, by all processes. Orders the journal, also against a snapshot.
+CREATE TABLE commits (seq INTEGER NOT NULL) STRICT;
+INSERT INTO commits VALUES (0);
 
 CREATE TABLE repositories (
   id INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused
@@ -39,7 +41,7 @@ CREATE TABLE objects (
   delete_after INTEGER,
   claimed_until INTEGER
 ) STRICT;
-CREATE INDEX objects_not_live ON objects (state, delete_after) WHERE state <> 'live';
+CREATE INDEX objects_garbage ON objects (delete_after) WHERE state = 'garbage';
 
 CREATE TABLE blobs (
   digest BLOB PRIMARY KEY,
@@ -160,6 +162,7 @@ CREATE TABLE tag_moves (
 CREATE TABLE uploads (
   id BLOB PRIMARY KEY,
   object_id BLOB REFERENCES objects ON DELETE RESTRICT, -- NULL: nothing received yet
+  next_object_id BLOB REFERENCES objects ON DELETE RESTRICT, -- takes over from object_id once it has all its bytes
   repository_id INTEGER NOT NULL REFERENCES repositories ON DELETE RESTRICT,
   principal TEXT NOT NULL,
   algorithm TEXT NOT NULL,
@@ -167,14 +170,15 @@ CREATE TABLE uploads (
   detail TEXT, -- the store's notes
   digest_so_far BLOB,
   digest_boot TEXT, -- the boot in which the bytes behind digest_so_far were written: they may not outlive it
-  holder TEXT,
-  held_until INTEGER,
+  holder TEXT, -- the process that may still write into object_id
+  held_until INTEGER, -- somebody is at work until then
   version INTEGER NOT NULL DEFAULT 0,
   created_at INTEGER NOT NULL,
   touched_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX uploads_by_touch ON uploads (touched_at);
 CREATE INDEX uploads_by_object ON uploads (object_id) WHERE object_id IS NOT NULL;
+CREATE INDEX uploads_by_next_object ON uploads (next_object_id) WHERE next_object_id IS NOT NULL;
 
 CREATE TABLE candidates ( -- to be looked at by the collector; append only
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -210,7 +214,7 @@ CREATE TABLE processes (
   version TEXT NOT NULL,
   schema INTEGER NOT NULL,
   host TEXT NOT NULL,
-  seq INTEGER NOT NULL DEFAULT 0, -- raised in every write: tells own commits from foreign ones
+  seq INTEGER NOT NULL DEFAULT 0, -- its share of commits.seq: tells own commits from foreign ones
   started_at INTEGER NOT NULL,
   heartbeat INTEGER NOT NULL
 ) STRICT;

@@ -3,9 +3,11 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Row, SqlValue, Transaction } from '../database.ts'
 
 export type Applied =
-  | { kind: 'done'; rows: Row[][]; changes: number[] }
+  /** `seq`: which commit of the database it was in. */
+  | { kind: 'done'; rows: Row[][]; changes: number[]; seq: number }
   | { kind: 'missed'; missed: number; rows: Row[] }
   | { kind: 'full'; message: string }
+  | { kind: 'busy'; message: string }
   | { kind: 'foreign-key'; message: string }
   | { kind: 'failed'; message: string }
 
@@ -14,23 +16,35 @@ export type Applier = {
   apply(transactions: readonly Transaction[]): Applied[]
 }
 
+const SQLITE_BUSY = 5
+const SQLITE_LOCKED = 6
 const SQLITE_FULL = 13
-const SQLITE_IOERR = 10
 const SQLITE_CONSTRAINT_FOREIGNKEY = 787
 const SQLITE_CONSTRAINT_TRIGGER = 1811 // what RESTRICT answers
+/**
+ * What some filesystems and quotas say instead of SQLITE_FULL: a write, or the room for the shared memory, failed, so
+ * that surely nothing was committed. A failed sync is not among them: what it was to make durable may turn up again.
+ */
+const OUT_OF_ROOM: ReadonlySet<number> = new Set([
+  778, // SQLITE_IOERR_WRITE
+  4618, // SQLITE_IOERR_SHMOPEN
+  4874, // SQLITE_IOERR_SHMSIZE
+  5386, // SQLITE_IOERR_SHMMAP
+])
 
 type SqliteError = Error & { errcode?: number }
 
 export function createApplier(options: {
   db: DatabaseSync
-  /** Raised in every commit, so that processes tell their own commits from others'. */
+  /** Its share of the commits is counted, so that processes tell their own from others'. */
   processId: string
   /** Called when the disk is full and a transaction that frees space is waiting; true: worth another try. */
   makeRoom: (attempt: number) => boolean
 }): Applier {
   const { db, makeRoom } = options
   const prepared = new Map<string, StatementSync>()
-  const raiseSequence = db.prepare(
+  const countCommit = db.prepare('UPDATE commits SET seq = seq + 1 RETURNING seq')
+  const countShare = db.prepare(
     `INSERT INTO processes (id, version, schema, host, seq, started_at, heartbeat) VALUES (?, '', 0, '', 1, ?, ?)
      ON CONFLICT (id) DO UPDATE SET seq = seq + 1`,
   )
@@ -45,7 +59,7 @@ export function createApplier(options: {
     return statement
   }
 
-  function runSteps(transaction: Transaction): Applied {
+  function runSteps(transaction: Transaction, seq: number): Applied {
     const rows: Row[][] = []
     const changes: number[] = []
     const params = transaction.params as Record<string, SqlValue>
@@ -59,18 +73,19 @@ export function createApplier(options: {
       } else {
         count = Number(statement.run(params).changes)
       }
-      if (step.expect !== undefined && count !== step.expect) return { kind: 'missed', missed: index, rows: found }
+      if (step.expect !== undefined && count !== step.expect)
+        return { kind: 'missed', missed: index, rows: found }
       rows.push(found)
       changes.push(count)
     }
-    return { kind: 'done', rows, changes }
+    return { kind: 'done', rows, changes, seq }
   }
 
-  function runInSavepoint(transaction: Transaction): Applied {
+  function runInSavepoint(transaction: Transaction, seq: number): Applied {
     db.exec('SAVEPOINT member')
     let applied: Applied
     try {
-      applied = runSteps(transaction)
+      applied = runSteps(transaction, seq)
     } catch (error) {
       applied = describe(error)
       // The engine has rolled back everything already: the caller begins again.
@@ -80,17 +95,21 @@ export function createApplier(options: {
     return applied
   }
 
-  function commitTogether(transactions: readonly Transaction[]): Applied[] | undefined {
+  /** @returns the members' answers, or the one that ended the transaction for all of them */
+  function commitTogether(transactions: readonly Transaction[]): Applied[] | Applied {
     db.exec('BEGIN IMMEDIATE')
     try {
+      // Counted first, so that a process which forgets its own row leaves none behind.
+      const now = Date.now()
+      countShare.run(options.processId, now, now)
+      const { seq } = countCommit.get() as { seq: number }
       const applied: Applied[] = []
       for (const transaction of transactions) {
-        const result = runInSavepoint(transaction)
-        if (result.kind === 'full' || !db.isTransaction) return undefined
+        const result = runInSavepoint(transaction, seq)
+        if (result.kind === 'full' || !db.isTransaction) return result
         applied.push(result)
       }
-      if (applied.some((result) => result.kind === 'done')) raiseSequence.run(options.processId, Date.now(), Date.now())
-      db.exec('COMMIT')
+      db.exec(applied.some((result) => result.kind === 'done') ? 'COMMIT' : 'ROLLBACK')
       return applied
     } finally {
       if (db.isTransaction) db.exec('ROLLBACK')
@@ -101,7 +120,8 @@ export function createApplier(options: {
     for (let attempt = 0; ; attempt++) {
       let result: Applied
       try {
-        result = commitTogether([transaction])?.[0] ?? { kind: 'full', message: 'database or disk is full' }
+        const applied = commitTogether([transaction])
+        result = Array.isArray(applied) ? (applied[0] as Applied) : applied
       } catch (error) {
         result = describe(error)
       }
@@ -114,14 +134,26 @@ export function createApplier(options: {
       if (transactions.length > 1) {
         try {
           const applied = commitTogether(transactions)
-          if (applied !== undefined) return applied
-        } catch {
-          // One member's failure (a full disk, most of all) must not be every member's: each gets its own try below.
+          if (Array.isArray(applied)) return applied
+        } catch (error) {
+          // Nobody gets the lock, and each would wait for it anew.
+          const result = describe(error)
+          if (result.kind === 'busy') return transactions.map(() => result)
         }
+        // One member's failure (a full disk, most of all) must not be every member's: each gets its own try.
       }
       return transactions.map(commitAlone)
     },
   }
+}
+
+export function isBusy({ errcode }: SqliteError): boolean {
+  return errcode !== undefined && [SQLITE_BUSY, SQLITE_LOCKED].includes(errcode & 0xff)
+}
+
+/** The disk or the quota is full, and nothing was changed. */
+export function isFull({ errcode }: SqliteError): boolean {
+  return errcode === SQLITE_FULL || OUT_OF_ROOM.has(errcode ?? 0)
 }
 
 function describe(error: unknown): Applied {
@@ -130,9 +162,7 @@ function describe(error: unknown): Applied {
   if (errcode === SQLITE_CONSTRAINT_FOREIGNKEY || errcode === SQLITE_CONSTRAINT_TRIGGER) {
     return { kind: 'foreign-key', message: text }
   }
-  // A write that fails for want of room is told as an I/O error by some filesystems.
-  if (errcode === SQLITE_FULL || (errcode !== undefined && (errcode & 0xff) === SQLITE_IOERR)) {
-    return { kind: 'full', message: text }
-  }
+  if (isFull(error as SqliteError)) return { kind: 'full', message: text }
+  if (isBusy(error as SqliteError)) return { kind: 'busy', message: text }
   return { kind: 'failed', message: text }
 }

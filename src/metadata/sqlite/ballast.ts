@@ -2,7 +2,16 @@
  * A file that only takes up room. On a full disk a delete could not even be written down; then some of the ballast is
  * given back, the delete is committed, and the room it frees fills the ballast again.
  */
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, statfsSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 
 const MIB = 1024 * 1024

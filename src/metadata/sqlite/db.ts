@@ -1,6 +1,7 @@
 /** SQLite behind the two verbs: reads on this thread, writes through the writer, rows kept exactly. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { Db, Params, Row, SqlValue, Statement } from '../database.ts'
+import { type Db, DatabaseBusyError, type Params, type Row, type SqlValue, type Statement } from '../database.ts'
+import { isBusy } from './apply.ts'
 import { createReadCache } from './read-cache.ts'
 import type { Writer } from './writer.ts'
 
@@ -17,13 +18,18 @@ export function createSqliteDb(options: {
   const prepared = new Map<string, StatementSync>()
 
   function all(statement: Statement, params: Params): Row[] {
-    let ready = prepared.get(statement.name)
-    if (ready === undefined) {
-      ready = connection.prepare(statement.sql)
-      ready.setAllowUnknownNamedParameters(true)
-      prepared.set(statement.name, ready)
+    try {
+      let ready = prepared.get(statement.sql)
+      if (ready === undefined) {
+        ready = connection.prepare(statement.sql)
+        ready.setAllowUnknownNamedParameters(true)
+        prepared.set(statement.sql, ready)
+      }
+      return ready.all(params as Record<string, SqlValue>) as Row[]
+    } catch (error) {
+      if (isBusy(error as Error)) throw new DatabaseBusyError('the database is locked', { cause: error })
+      throw error
     }
-    return ready.all(params as Record<string, SqlValue>) as Row[]
   }
 
   return {
@@ -37,11 +43,12 @@ export function createSqliteDb(options: {
       return value
     },
     async write(transaction) {
+      const touched = cache.touching(transaction.touches)
       try {
         return await writer.write(transaction)
       } finally {
         // Before the answer is known to anyone: whoever hears of it also sees it.
-        for (const scope of transaction.touches) cache.touch(scope)
+        touched()
       }
     },
     async close() {

@@ -1,8 +1,12 @@
 /**
- * Rows in memory, exactly as fresh as the database. `PRAGMA data_version` says whether any other connection has
- * committed; the sum of the *other* processes' counters then says whether it was another process (everything is
- * dropped) or our own writer, which names what it touched. The version is sampled before a row is read, and reading
- * and keeping happen in one turn of the event loop, so nothing older than the last answer is ever kept.
+ * Rows in memory, exactly as fresh as the database.
+ *
+ * `PRAGMA data_version` says whether any other connection has committed. The count of all commits less our own share
+ * then says whether it was another process (everything is dropped) or our own writer thread, which names what it
+ * touched. That number only grows: each commit raises the count, and only our own raise our share. The version is
+ * sampled before a row is read, and reading and keeping happen in one turn of the event loop, so a row that is older
+ * than the sample is never kept. While a write of our own is under way its scopes are read from the database, since
+ * others may see it before its answer comes back here.
  */
 import type { DatabaseSync } from 'node:sqlite'
 
@@ -15,19 +19,23 @@ export type ReadCache = {
   sample(): void
   get(scope: string, key: string): object | undefined
   set(scope: string, key: string, value: object, weight: number): void
-  /** Drops what is kept of a repository; `'*'`: everything. */
-  touch(scope: string): void
+  /** A write of these repositories begins (`'*'`: of all); call what it returns when its answer is there. */
+  touching(scopes: readonly string[]): () => void
 }
 
 export function createReadCache(db: DatabaseSync, processId: string, maxBytes: number): ReadCache {
   const version = db.prepare('PRAGMA data_version')
-  const others = db.prepare('SELECT coalesce(sum(seq), 0) AS sum, count(*) AS n FROM processes WHERE id <> ?')
+  const counts = db.prepare(
+    `SELECT seq AS total, seq - coalesce((SELECT p.seq FROM processes p WHERE p.id = ?), 0) AS others FROM commits`,
+  )
   const entries = new Map<string, Entry>()
   // Scopes share counters by hash: a collision only drops more than needed, and the memory is fixed.
   const generations = new Uint32Array(BUCKETS)
+  const writing = new Uint32Array(BUCKETS)
+  let writingAll = 0
   let bytes = 0
   let seenVersion = -1
-  let seenOthers = ''
+  let seen = { total: -1, others: -1 }
 
   function clear(): void {
     entries.clear()
@@ -39,21 +47,30 @@ export function createReadCache(db: DatabaseSync, processId: string, maxBytes: n
     bytes -= entry.weight
   }
 
+  function touch(scope: string, count: 1 | -1): void {
+    if (scope === '*') {
+      writingAll += count
+      return clear()
+    }
+    const bucket = bucketOf(scope)
+    writing[bucket] = (writing[bucket] as number) + count
+    generations[bucket] = ((generations[bucket] as number) + 1) >>> 0
+  }
+
   return {
     sample() {
       const current = (version.get() as { data_version: number }).data_version
       if (current === seenVersion) return
       seenVersion = current
-      const { sum, n } = others.get(processId) as { sum: number; n: number }
-      const signature = `${sum}/${n}`
-      if (signature === seenOthers) return
-      seenOthers = signature
-      clear()
+      const now = counts.get(processId) as { total: number; others: number }
+      // A commit that nobody counted was another program's.
+      if (now.others !== seen.others || now.total === seen.total) clear()
+      seen = now
     },
     get(scope, key) {
       const name = `${scope}\n${key}`
       const entry = entries.get(name)
-      if (entry === undefined) return undefined
+      if (entry === undefined || writingAll > 0 || writing[entry.bucket] !== 0) return undefined
       if (generations[entry.bucket] !== entry.generation) {
         drop(name, entry)
         return undefined
@@ -64,12 +81,13 @@ export function createReadCache(db: DatabaseSync, processId: string, maxBytes: n
       return entry.value
     },
     set(scope, key, value, weight) {
+      const bucket = bucketOf(scope)
+      if (writingAll > 0 || writing[bucket] !== 0) return
       const name = `${scope}\n${key}`
       const old = entries.get(name)
       if (old !== undefined) drop(name, old)
       const cost = weight + name.length * 2 + 128
       if (cost > maxBytes / 8) return
-      const bucket = bucketOf(scope)
       entries.set(name, { value, bucket, generation: generations[bucket] as number, weight: cost })
       bytes += cost
       for (const [oldest, entry] of entries) {
@@ -77,10 +95,11 @@ export function createReadCache(db: DatabaseSync, processId: string, maxBytes: n
         drop(oldest, entry)
       }
     },
-    touch(scope) {
-      if (scope === '*') return clear()
-      const bucket = bucketOf(scope)
-      generations[bucket] = ((generations[bucket] as number) + 1) >>> 0
+    touching(scopes) {
+      for (const scope of scopes) touch(scope, 1)
+      return () => {
+        for (const scope of scopes) touch(scope, -1)
+      }
     },
   }
 }

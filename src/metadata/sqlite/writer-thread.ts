@@ -30,7 +30,8 @@ function run(port: NonNullable<typeof parentPort>, options: WriterOptions): void
   const db = new DatabaseSync(options.path)
   db.exec(CONNECTION_PRAGMAS)
   const ballast = createBallast(options.ballastPath)
-  const journal = options.journalFolder === undefined ? undefined : createJournal(options.journalFolder, options.processId)
+  const journal =
+    options.journalFolder === undefined ? undefined : createJournal(options.journalFolder, options.processId)
   const applier = createApplier({ db, processId: options.processId, makeRoom })
   let queue: { id: number; transaction: Transaction }[] = []
   let scheduled = false

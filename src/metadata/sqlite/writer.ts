@@ -1,7 +1,7 @@
 /** Where transactions are handed to be written: a thread of its own, or the reading connection itself. */
 import type { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
-import { DatabaseFullError, ForeignKeyError, type Outcome, type Transaction } from '../database.ts'
+import { DatabaseBusyError, DatabaseFullError, ForeignKeyError, type Outcome, type Transaction } from '../database.ts'
 import { type Applied, createApplier } from './apply.ts'
 import type { WriterAnswer, WriterOptions, WriterRequest } from './writer-thread.ts'
 
@@ -12,7 +12,7 @@ export type Writer = {
   close(): Promise<void>
 }
 
-/** @throws DatabaseFullError, ForeignKeyError, Error */
+/** @throws DatabaseFullError, DatabaseBusyError, ForeignKeyError, Error */
 export function outcomeOf(applied: Applied): Outcome {
   switch (applied.kind) {
     case 'done':
@@ -21,6 +21,8 @@ export function outcomeOf(applied: Applied): Outcome {
       return { done: false, missed: applied.missed, rows: applied.rows }
     case 'full':
       throw new DatabaseFullError(applied.message)
+    case 'busy':
+      throw new DatabaseBusyError(applied.message)
     case 'foreign-key':
       throw new ForeignKeyError(applied.message)
     case 'failed':
@@ -70,7 +72,9 @@ export function createThreadWriter(options: WriterOptions): Writer {
   function running(): Worker {
     if (worker !== undefined) return worker
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-    const started = new Worker(new URL(`./writer-thread.${extension}`, import.meta.url), { workerData: options })
+    const started = new Worker(new URL(`./writer-thread.${extension}`, import.meta.url), {
+      workerData: options,
+    })
     started.on('message', answer)
     started.on('error', (error) => fail(new Error('the database writer failed', { cause: error })))
     started.on('exit', () => {
