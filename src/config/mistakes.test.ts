@@ -210,6 +210,11 @@ test('a file that is none', () => {
   }
 })
 
+test('a variable that is not YAML is one mistake, however often it goes wrong', () => {
+  const lines = mistakesOf(() => loadFile(LEAST, { REGISTRY_STORAGE_DELETE: '{enabled: [' }))
+  assert.equal(lines.length, 1, lines.join('\n'))
+})
+
 test('references that multiply are stopped', () => {
   const lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x]']
   for (let n = 1; n < 12; n++)

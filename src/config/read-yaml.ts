@@ -86,6 +86,8 @@ function readDocument({
     // The parser's messages may quote the text, and a variable may hold a secret.
     const message = top.from === 'file' ? `is not YAML: ${firstLine(error.message)}` : notYaml
     mistakes.push(mistakeAt(lineAt(error.pos[0]), '', message))
+    // What a variable holds is one line: the same would be said again.
+    if (top.from === 'variable') break
   }
   if (mistakes.length > 0) return { node: nullNode(top), mistakes: mistakes.slice(0, 10) }
   const reader: Reader = {

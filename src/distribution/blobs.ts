@@ -59,10 +59,18 @@ export async function statBlob(x: Exchange, route: RouteOf<'statBlob'>): Promise
   sendEmpty(x, 200, blobHeaders(x, route, size))
 }
 
-/** Only for what is really there: a digest alone proves nothing. */
+/**
+ * Only for what is really there: a digest alone proves nothing. What caches keep the blob by is said again (RFC 9110,
+ * section 15.4.5).
+ */
 async function notModified(x: Exchange, route: RouteOf<'getBlob' | 'statBlob'>): Promise<void> {
   if (route.kind === 'getBlob') await x.settings.registry.statBlob(x.call, route.repository, route.digest)
-  sendEmpty(x, 304, ['Docker-Content-Digest', route.digest, 'ETag', etagOf(route.digest)])
+  sendEmpty(x, 304, ['Docker-Content-Digest', route.digest, 'ETag', etagOf(route.digest), ...cacheControl(x)])
+}
+
+/** What a digest names never changes. */
+function cacheControl({ settings }: Exchange): readonly string[] {
+  return settings.ownCacheControl ? [] : ['Cache-Control', 'max-age=31536000']
 }
 
 function blobHeaders(x: Exchange, route: RouteOf<'getBlob' | 'statBlob'>, length: number): string[] {
@@ -77,8 +85,8 @@ function blobHeaders(x: Exchange, route: RouteOf<'getBlob' | 'statBlob'>, length
     etagOf(route.digest),
     'Accept-Ranges',
     'bytes',
+    ...cacheControl(x),
   ]
-  if (!x.settings.ownCacheControl) headers.push('Cache-Control', 'max-age=31536000')
   return x.request.headers['sec-fetch-dest'] === 'document' ? asAttachment(headers) : headers
 }
 
