@@ -138,8 +138,8 @@ export type BlobStore = {
    * @throws if the store cannot take the bytes (ENOSPC …); then nothing of this append counts.
    */
   append(state: UploadState, body: Body, options: AppendOptions): Promise<AppendResult>
-  /** The unfinished bytes from the start, for hashing what another process received. Undefined: they are lost. */
-  reread(state: UploadState): Promise<ByteSource | undefined>
+  /** The unfinished bytes from `first` (0) on, for hashing what another process received. Undefined: they are lost. */
+  reread(state: UploadState, first?: number): Promise<ByteSource | undefined>
   /**
    * Makes the object durable under its last name: once this returns, neither kill nor power cut loses it.
    * Idempotent, also after its own success. Bytes beyond `state.received` were never counted and are cut off.

@@ -32,10 +32,10 @@ export function createMemoryBlobStore({ capacity = Infinity }: { capacity?: numb
     plan: (object) => ({ object, received: 0 }),
     createHash: (algorithm) => createLocalHash(algorithm),
     append: (state, body, options) => append(entries, capacity, state, body, options),
-    reread: async (state) => {
+    reread: async (state, first = 0) => {
       const entry = entries.get(state.object.id)
       if ((entry?.size ?? 0) < state.received) return undefined
-      return createBytesSource(Buffer.concat(partsOf(state, entry)))
+      return createBytesSource(Buffer.concat(partsOf(state, entry)).subarray(first))
     },
     finish: async (state, digest) => finish(entries, state, digest),
     remove: async (objects) => {

@@ -6,8 +6,11 @@ import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Db } from './database.ts'
 import { MIGRATIONS } from './migrations/migrations.ts'
+import { isFull } from './sqlite/apply.ts'
+import { createBallast } from './sqlite/ballast.ts'
 import { createSqliteDb } from './sqlite/db.ts'
 import { openDatabase } from './sqlite/open.ts'
+import { announcePresence, type Presence } from './sqlite/presence.ts'
 import { writeSnapshot, writeSnapshotAside } from './sqlite/snapshot.ts'
 import { createInlineWriter, createThreadWriter, type Writer } from './sqlite/writer.ts'
 
@@ -41,28 +44,49 @@ export function openMetadata(options: MetadataOptions): Metadata {
   const { folder } = options
   const path = folder === undefined ? ':memory:' : (options.databasePath ?? join(folder, DATABASE_FILE))
   const snapshots = folder === undefined ? '' : join(folder, 'snapshots')
-  const connection = openDatabase(path, (from) => void writeSnapshot(path, snapshots, `-before-${from + 1}`))
-  register(connection, processId, options.version)
+  const folders = {
+    databasePath: path,
+    snapshots,
+    journal: folder === undefined ? '' : join(folder, 'journal'),
+  }
+  const ballastPath = `${path}-ballast`
+  // Where the locks of the database hold, theirs do too.
+  const presence = folder === undefined ? undefined : announcePresence(`${path}-processes`, processId)
+  let connection: DatabaseSync
+  try {
+    connection = openDatabase(path, {
+      beforeMigration: (from) => void writeSnapshot(folders, `-before-${from + 1}`),
+      ...(folder !== undefined && { ballast: createBallast(ballastPath) }),
+      ...(presence !== undefined && { gone: presence.gone }),
+    })
+    register(connection, processId, options.version)
+    settle(connection, presence)
+  } catch (error) {
+    presence?.close()
+    throw error
+  }
   const writer: Writer =
     folder === undefined
       ? createInlineWriter(connection, processId)
       : createThreadWriter({
           path,
           processId,
-          journalFolder: join(folder, 'journal'),
-          ballastPath: join(folder, 'ballast'),
+          journalFolder: folders.journal,
+          ballastPath,
         })
   const db = createSqliteDb({
     connection,
     writer,
     processId,
     cacheBytes: options.cacheBytes ?? 24 * 1024 * 1024,
+    closed: () => presence?.close(),
   })
+  writer.refill()
   return {
     db,
     processId,
     boot: bootId(processId),
-    ...(folder !== undefined && { snapshot: () => writeSnapshotAside(path, snapshots) }),
+    ...(folder !== undefined && { snapshot: () => writeSnapshotAside(folders) }),
     refillReserve: () => writer.refill(),
   }
 }
@@ -77,7 +101,29 @@ function register(connection: DatabaseSync, processId: string, version: string):
       )
       .run(processId, version, MIGRATIONS.length, hostname(), now, now)
   } catch (error) {
-    if ((error as { errcode?: number }).errcode !== 13) throw error
+    if (!isFull(error as Error)) throw error
+  }
+}
+
+/**
+ * Uploads that were being written by a process that has ended can go on where they are: nobody else writes into their
+ * objects any more. One that was taking over in an object of its own keeps its claim.
+ */
+function settle(connection: DatabaseSync, presence: Presence | undefined): void {
+  if (presence === undefined || presence.gone.length === 0) return
+  const gone = JSON.stringify(presence.gone)
+  try {
+    connection
+      .prepare(
+        `UPDATE uploads SET holder = NULL, held_until = iif(next_object_id IS NULL, NULL, held_until)
+         WHERE holder IN (SELECT value FROM json_each(?))`,
+      )
+      .run(gone)
+    connection.prepare('DELETE FROM processes WHERE id IN (SELECT value FROM json_each(?))').run(gone)
+    presence.forget()
+  } catch (error) {
+    // They stay known as gone to the next that starts.
+    if (!isFull(error as Error)) throw error
   }
 }
 

@@ -20,10 +20,13 @@ export type UploadRow = {
   algorithm: DigestAlgorithm
   received: number
   object: ObjectId | undefined
+  /** What somebody began to copy the bytes to; it has never counted. */
+  nextObject: ObjectId | undefined
   detail: JsonValue | undefined
   digestSoFar: { digest: Digest; boot: string } | undefined
-  /** The process that is writing it, or was when it died. */
+  /** The process that may still write into {@link object}: it is writing, or was when it was last heard of. */
   holder: string | undefined
+  /** Somebody is at work until then. */
   heldUntil: number
   version: number
   createdAt: number
@@ -53,12 +56,12 @@ const FIND: Statement = {
 }
 const PLAN_OBJECT: Statement = {
   name: 'plan-object',
-  sql: `INSERT INTO objects (id, state, created_at) VALUES (:object, 'uploading', :now)`,
+  sql: `INSERT INTO objects (id, state, created_at) VALUES (:planned, 'uploading', :now)`,
 }
 const CLAIM: Statement = {
   name: 'claim-upload',
   sql: `UPDATE uploads SET version = version + 1, holder = :holder, held_until = :heldUntil, touched_at = :now,
-          object_id = :object, received = :received, detail = :detail
+          object_id = :object, next_object_id = :nextObject
         WHERE id = :uploadId AND version = :version`,
 }
 const ABANDON_OBJECT: Statement = {
@@ -72,13 +75,14 @@ const RENEW: Statement = {
 }
 const SAVE: Statement = {
   name: 'save-upload',
-  sql: `UPDATE uploads SET received = :received, detail = :detail, digest_so_far = :digest, digest_boot = :boot,
-          holder = NULL, held_until = NULL, touched_at = :now
+  sql: `UPDATE uploads SET version = version + 1, received = :received, detail = :detail, digest_so_far = :digest,
+          digest_boot = :boot, object_id = :object, next_object_id = NULL, holder = NULL, held_until = NULL, touched_at = :now
         WHERE id = :uploadId AND version = :version`,
 }
 const RELEASE: Statement = {
   name: 'release-upload',
-  sql: 'UPDATE uploads SET holder = NULL, held_until = NULL, touched_at = :now WHERE id = :uploadId AND version = :version',
+  sql: `UPDATE uploads SET holder = iif(next_object_id IS NULL, NULL, holder), held_until = NULL, touched_at = :now
+        WHERE id = :uploadId AND version = :version`,
 }
 const LOCK: Statement = {
   name: 'lock-upload',
@@ -88,7 +92,8 @@ const END: Statement = { name: 'end-upload', sql: 'DELETE FROM uploads WHERE id 
 const END_OBJECT: Statement = {
   name: 'end-upload-object',
   sql: `UPDATE objects SET state = 'garbage', delete_after = :now
-        WHERE id = (SELECT object_id FROM uploads WHERE id = :uploadId) AND state = 'uploading'`,
+        WHERE state = 'uploading' AND id IN (SELECT object_id FROM uploads WHERE id = :uploadId
+          UNION ALL SELECT next_object_id FROM uploads WHERE id = :uploadId)`,
 }
 const STALE: Statement = {
   name: 'stale-uploads',
@@ -124,6 +129,7 @@ export async function findUpload(
 function uploadOf(id: string, row: Row): UploadRow {
   const digest = row['digest_so_far'] as Uint8Array | null
   const object = row['object_id'] as Uint8Array | null
+  const next = row['next_object_id'] as Uint8Array | null
   const detail = row['detail'] as string | null
   return {
     id,
@@ -132,6 +138,7 @@ function uploadOf(id: string, row: Row): UploadRow {
     algorithm: row['algorithm'] as DigestAlgorithm,
     received: row['received'] as number,
     object: object === null ? undefined : objectFromBytes(object),
+    nextObject: next === null ? undefined : objectFromBytes(next),
     detail: detail === null ? undefined : (JSON.parse(detail) as JsonValue),
     digestSoFar:
       digest === null
@@ -145,36 +152,37 @@ function uploadOf(id: string, row: Row): UploadRow {
 }
 
 export type Claim = {
-  holder: string
+  processId: string
   now: number
-  /** The object that the next bytes go to, and how many it has. */
+  /** Where the next bytes go: the row's object, or a new one, which takes its place when {@link saveUpload} says so. */
   object: ObjectId
-  received: number
-  detail: JsonValue | undefined
 }
 
 /**
- * Makes this request the one that writes. Its object's id is committed here, before the store hears of it.
+ * Makes this request the one that writes. Its object's id is committed here, before the store hears of it. Nothing
+ * that was received is given up yet: until the new object has all of it, the old one counts.
  * @returns the row's version from now on; undefined: somebody else was quicker
  */
 export async function claimUpload(db: Db, row: UploadRow, claim: Claim): Promise<number | undefined> {
   const isNew = claim.object !== row.object
+  const takesOver = isNew && row.object !== undefined
   const outcome = await db.write({
     steps: [
       ...(isNew ? [{ statement: PLAN_OBJECT, expect: 1 }] : []),
       { statement: CLAIM, expect: 1 },
-      ...(isNew && row.object !== undefined ? [{ statement: ABANDON_OBJECT }] : []),
+      ...(row.nextObject === undefined ? [] : [{ statement: ABANDON_OBJECT }]),
     ],
     params: {
       uploadId: uploadIdToBytes(row.id),
       version: row.version,
-      holder: claim.holder,
+      // Who takes over writes elsewhere: the old object's writer is still who it was.
+      holder: takesOver ? (row.holder ?? null) : claim.processId,
       heldUntil: claim.now + CLAIM_MS,
       now: claim.now,
-      object: objectToBytes(claim.object),
-      received: claim.received,
-      detail: detailText(claim.detail),
-      abandoned: row.object === undefined ? null : objectToBytes(row.object),
+      object: objectToBytes(takesOver ? (row.object as ObjectId) : claim.object),
+      nextObject: takesOver ? objectToBytes(claim.object) : null,
+      planned: objectToBytes(claim.object),
+      abandoned: row.nextObject === undefined ? null : objectToBytes(row.nextObject),
     },
     touches: [],
   })
@@ -194,18 +202,31 @@ export async function renewUpload(db: Db, id: string, version: number, now: numb
   return outcome.done
 }
 
-/** What was received counts from now on, and the claim ends. False: it has been taken over. */
+/** What was received counts from now on, in this object, and the claim ends. False: it has been taken over. */
 export async function saveUpload(
   db: Db,
-  id: string,
+  row: UploadRow,
   version: number,
-  saved: { received: number; detail: JsonValue | undefined; digest: Digest; boot: string; now: number },
+  saved: {
+    object: ObjectId
+    received: number
+    detail: JsonValue | undefined
+    digest: Digest
+    boot: string
+    now: number
+  },
 ): Promise<boolean> {
+  const replaced = row.object === undefined || row.object === saved.object ? undefined : row.object
   const outcome = await db.write({
-    steps: [{ statement: SAVE, expect: 1 }],
+    steps: [
+      { statement: SAVE, expect: 1 },
+      ...(replaced === undefined ? [] : [{ statement: ABANDON_OBJECT }]),
+    ],
     params: {
-      uploadId: uploadIdToBytes(id),
+      uploadId: uploadIdToBytes(row.id),
       version,
+      object: objectToBytes(saved.object),
+      abandoned: replaced === undefined ? null : objectToBytes(replaced),
       received: saved.received,
       detail: detailText(saved.detail),
       digest: digestToBytes(saved.digest),
@@ -233,13 +254,14 @@ const DROP_OBJECT: Step = { statement: END_OBJECT }
 
 /**
  * How a blob's commit ends the upload it came by.
- * @param planned the blob is the object that the row names; otherwise that one goes
+ * @param planned the blob is an object that the row names; otherwise it is one of its own
  */
 export function uploadCommit(id: string, version: number, planned: boolean): UploadCommit {
   return {
     claim: LOCK_UPLOAD,
     planned,
-    end: planned ? [END_UPLOAD] : [DROP_OBJECT, END_UPLOAD],
+    // What the row names and did not become the blob.
+    end: [DROP_OBJECT, END_UPLOAD],
     params: { uploadId: uploadIdToBytes(id), version },
   }
 }

@@ -76,7 +76,8 @@ export function createHostedBlobs(parts: HostedParts): BlobVerbs {
       await rehash(call, digest, blob)
       source = await store.open(object, blob.size, bounds, undefined)
     }
-    if (source === undefined || source === 'changed') return refuseDamaged(call, digest, blob, 'missing or cut')
+    if (source === undefined || source === 'changed')
+      return refuseDamaged(call, digest, blob, 'missing or cut')
     return source
   }
 

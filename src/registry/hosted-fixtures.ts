@@ -59,7 +59,7 @@ export function createFixture(
     clock,
     call: createCall(),
     async close() {
-      registry.close()
+      await registry.close()
       await metadata.db.close()
       if (shared?.store === undefined) await store.close()
     },

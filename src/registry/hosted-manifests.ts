@@ -151,7 +151,10 @@ function mustBeHere(reference: ManifestReference, manifest: ParsedManifest, rule
   if (manifest.kind === 'image') return true
   if (rules.sparse === 'indexes') return false
   const { platform } = reference.descriptor
-  return rules.requiredPlatforms === 'all' || (platform !== undefined && matchesPlatform(platform, rules.requiredPlatforms))
+  return (
+    rules.requiredPlatforms === 'all' ||
+    (platform !== undefined && matchesPlatform(platform, rules.requiredPlatforms))
+  )
 }
 
 /** A platform list names os/architecture; a variant does not matter. */
@@ -165,9 +168,13 @@ function checkUrls(manifest: ParsedManifest, rules: HostedRules): void {
     for (const url of descriptor.urls ?? []) {
       const allowed = allow.length === 0 || allow.some((pattern) => pattern.test(url))
       if (!allowed || deny.some((pattern) => pattern.test(url))) {
-        throw new RegistryError('MANIFEST_INVALID', 'a layer lies at a URL that validation.manifests.urls does not allow', {
-          detail: { url: url.slice(0, 500) },
-        })
+        throw new RegistryError(
+          'MANIFEST_INVALID',
+          'a layer lies at a URL that validation.manifests.urls does not allow',
+          {
+            detail: { url: url.slice(0, 500) },
+          },
+        )
       }
     }
   }

@@ -1,23 +1,31 @@
 /**
  * Uploads. Each request that writes claims the upload's row; the last claimant wins and the loser cannot commit.
  *
- *   append:  look, check the offset · stop our own request that is writing, if the new one names the offset
- *            · claim (a new object where another process may still write into the old one)
- *            · bytes to the store and through the hash · save what was received, end the claim
- *   finish:  the same for a last chunk · compare the digest · make the object durable · T1
+ *   append:  look, check the offset · stop our own request that is writing, if the new one names the offset, and look
+ *            again · claim (with a new object where another process may still write into the old one)
+ *            · bytes to the store and through the hash · save what was received and where, end the claim
+ *   finish:  the same for a last chunk · compare the digest · make the object durable · T1, end the claim
  */
 import { randomBytes } from 'node:crypto'
-import type { ObjectId, ObjectStat } from '../blobs/blob-store.ts'
+import type { ObjectStat } from '../blobs/blob-store.ts'
 import { commitBlob, findLinkedBlob, type UploadCommit } from '../metadata/blob-links.ts'
 import { DatabaseFullError } from '../metadata/database.ts'
 import { findOrCreateRepository } from '../metadata/repositories.ts'
-import { createUpload, findUpload, removeUpload, uploadCommit, uploadIdFromBytes } from '../metadata/uploads.ts'
+import {
+  createUpload,
+  findUpload,
+  removeUpload,
+  uploadCommit,
+  uploadIdFromBytes,
+} from '../metadata/uploads.ts'
 import type { Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import { actorOf } from './actor.ts'
 import type { HostedParts } from './hosted.ts'
 import type { Call, Chunk, Registry } from './registry.ts'
+import { newObjectId } from './upload-claims.ts'
+import { checkOffset, takenOver, unknownUpload } from './upload-errors.ts'
 import { createUploadSessions } from './upload-sessions.ts'
 import { createUploadWriter, type WrittenObject } from './upload-writer.ts'
 
@@ -29,7 +37,7 @@ type UploadVerbs = Pick<
 /** A push in one request leaves no row before its commit; the scrub leaves unknown objects alone for seven days. */
 const LONGEST_REQUEST_MS = 86_400_000
 
-export function createHostedUploads(parts: HostedParts): { verbs: UploadVerbs; close(): void } {
+export function createHostedUploads(parts: HostedParts): { verbs: UploadVerbs; close(): Promise<void> } {
   const { db, store, clock } = parts
   const sessions = createUploadSessions()
   const writer = createUploadWriter(parts, sessions)
@@ -39,6 +47,15 @@ export function createHostedUploads(parts: HostedParts): { verbs: UploadVerbs; c
     // An upload belongs to its repository and to who began it; for anyone else it is not there.
     if (row === undefined || row.principal !== call.principal.id) throw unknownUpload(id)
     return row
+  }
+
+  /** The row, where this chunk goes on and no other request of this process is writing. */
+  async function findQuiet(call: Call, repository: RepositoryName, id: string, chunk: Chunk | undefined) {
+    for (;;) {
+      const row = await find(call, repository, id)
+      checkOffset(row, chunk)
+      if (!(await writer.stopOwn(row, chunk))) return row
+    }
   }
 
   /** The bytes are durable: T1. @returns false: the upload was not as it was */
@@ -53,7 +70,14 @@ export function createHostedUploads(parts: HostedParts): { verbs: UploadVerbs; c
     for (;;) {
       const actor = actorOf(call, clock.now())
       const row = await findOrCreateRepository(db, repository, actor.principalName, actor.now)
-      const outcome = await commitBlob(db, row, digest, { id: written.state.object.id, size, stamp }, actor, upload)
+      const outcome = await commitBlob(
+        db,
+        row,
+        digest,
+        { id: written.state.object.id, size, stamp },
+        actor,
+        upload,
+      )
       if (outcome.done) return true
       const repositoryGone = outcome.missed === (upload === undefined ? 0 : 1)
       if (!repositoryGone) return false
@@ -101,18 +125,22 @@ export function createHostedUploads(parts: HostedParts): { verbs: UploadVerbs; c
     digest: Digest,
     chunk: Chunk | undefined,
   ): Promise<boolean> {
-    const row = await find(call, repository, id)
-    writer.checkOffset(row, chunk)
-    if (row.received === 0 && sessions.writer(id) === undefined && row.holder === undefined) {
+    const row = await findQuiet(call, repository, id, chunk)
+    if (row.received === 0 && row.holder === undefined) {
       const body = chunk ?? { body: emptyBody(), length: 0 }
       return receiveWhole(call, repository, digest, body, uploadCommit(id, row.version, false))
     }
     const written = await writer.prepareFinish(call, row, digest, chunk)
-    checkDigest(written.digest, digest)
-    const finished = await store.finish(written.state, digest)
-    const done = await commit(call, repository, digest, written, finished, uploadCommit(id, written.version, true))
-    sessions.dropHash(id)
-    return done
+    try {
+      checkDigest(written.digest, digest)
+      const finished = await store.finish(written.state, digest)
+      const upload = uploadCommit(id, written.version, true)
+      const done = await commit(call, repository, digest, written, finished, upload)
+      sessions.dropHash(id)
+      return done
+    } finally {
+      written.end()
+    }
   }
 
   const verbs: UploadVerbs = {
@@ -133,7 +161,7 @@ export function createHostedUploads(parts: HostedParts): { verbs: UploadVerbs; c
       return { id, received }
     },
     async appendUpload(call, repository, id, chunk) {
-      const row = await find(call, repository, id)
+      const row = await findQuiet(call, repository, id, chunk)
       return { id, received: await writer.append(call, row, chunk) }
     },
     async finishUpload(call, repository, id, digest, chunk) {
@@ -145,7 +173,9 @@ export function createHostedUploads(parts: HostedParts): { verbs: UploadVerbs; c
         if (isGone && (await alreadyDone(repository, digest))) return
         throw error
       }
-      if (!done && !(await alreadyDone(repository, digest))) throw unknownUpload(id)
+      if (done || (await alreadyDone(repository, digest))) return
+      // Somebody else has it, or has ended it.
+      throw takenOver(await find(call, repository, id))
     },
     async cancelUpload(call, repository, id) {
       const row = await find(call, repository, id)
@@ -160,17 +190,7 @@ export function createHostedUploads(parts: HostedParts): { verbs: UploadVerbs; c
   return { verbs, close: sessions.close }
 }
 
-function newObjectId(): ObjectId {
-  return randomBytes(16).toString('hex') as ObjectId
-}
-
 async function* emptyBody(): AsyncGenerator<Uint8Array> {}
-
-function unknownUpload(id: string): RegistryError {
-  return new RegistryError('BLOB_UPLOAD_UNKNOWN', 'no such upload in this repository: begin a new one', {
-    detail: { id: id.slice(0, 100) },
-  })
-}
 
 function checkDigest(received: Digest, expected: Digest): void {
   if (received === expected) return

@@ -43,7 +43,10 @@ export type HostedParts = {
   rules: HostedRules
 }
 
-export function createHostedRegistry(parts: HostedParts): Registry & { close(): void } {
+export function createHostedRegistry(parts: HostedParts): Registry & {
+  /** Stops what is coming in and puts away what has come; no upload stays claimed. */
+  close(): Promise<void>
+} {
   const uploads = createHostedUploads(parts)
   const registry = {
     ...createHostedManifests(parts),

@@ -73,7 +73,7 @@ export async function createFilesystemBlobStore({
     plan: (object) => ({ object, received: 0 }),
     createHash: (algorithm, hint) => hashing.createHash(algorithm, hint),
     ...createAppending({ names, folders, hashing }),
-    reread: (state) => reread(names, buffers, state),
+    reread: (state, first = 0) => reread(names, buffers, state, first),
     ...createFinishing({ names, folders }),
     async remove(objects) {
       const results: RemoveResult[] = []
@@ -114,15 +114,16 @@ async function reread(
   names: Names,
   buffers: ReadBuffers,
   state: UploadState,
+  first: number,
 ): Promise<ByteSource | undefined> {
   const { object, received } = state
-  if (received === 0) return createBytesSource(new Uint8Array())
+  if (received === first) return createBytesSource(new Uint8Array())
   const file = await openUnfinished(names, object)
   if (file === undefined) return undefined
   const done = (): void => void closeFile(file).catch(() => undefined)
   try {
     const { size } = await statFile(file)
-    if (size >= received) return createFileSource({ file, first: 0, length: received, buffers, done })
+    if (size >= received) return createFileSource({ file, first, length: received - first, buffers, done })
   } catch (error) {
     done()
     throw error

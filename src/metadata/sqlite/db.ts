@@ -1,6 +1,13 @@
 /** SQLite behind the two verbs: reads on this thread, writes through the writer, rows kept exactly. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { type Db, DatabaseBusyError, type Params, type Row, type SqlValue, type Statement } from '../database.ts'
+import {
+  type Db,
+  DatabaseBusyError,
+  type Params,
+  type Row,
+  type SqlValue,
+  type Statement,
+} from '../database.ts'
 import { isBusy } from './apply.ts'
 import { createReadCache } from './read-cache.ts'
 import type { Writer } from './writer.ts'
@@ -12,6 +19,8 @@ export function createSqliteDb(options: {
   processId: string
   /** Bytes of rows kept in memory at most. */
   cacheBytes: number
+  /** Called when nothing is open any more. */
+  closed?: () => void
 }): Db {
   const { connection, writer } = options
   const cache = createReadCache(connection, options.processId, options.cacheBytes)
@@ -54,6 +63,7 @@ export function createSqliteDb(options: {
     async close() {
       await writer.close()
       connection.close()
+      options.closed?.()
     },
   }
 }
