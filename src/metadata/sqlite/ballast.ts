@@ -13,6 +13,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { isFull } from './apply.ts'
 
 const MIB = 1024 * 1024
 const STEP = MIB
@@ -22,8 +23,8 @@ const LARGEST = 16 * MIB
 export type Ballast = {
   /** Gives back one step of room. False: there is none left. */
   shrink(): boolean
-  /** Fills up what is missing, as far as the disk allows. */
-  refill(): void
+  /** Takes one step of what is missing, unless that would take the last room. True: there is more to take. */
+  refill(): boolean
 }
 
 export function createBallast(path: string): Ballast {
@@ -52,25 +53,36 @@ export function createBallast(path: string): Ballast {
     },
     refill() {
       try {
-        const { blocks, bsize } = statfsSync(dirname(path))
+        const { blocks, bavail, bsize } = statfsSync(dirname(path))
         const wanted = Math.min(LARGEST, Math.max(MIB, Math.floor((blocks * bsize) / 16)))
-        if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) >= wanted) return
-        withFile((descriptor) => fill(descriptor, wanted))
+        const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+        if (size >= wanted || bavail * bsize < 2 * STEP) return false
+        withFile((descriptor) => add(descriptor, Math.min(STEP, wanted - size)))
+        return size + STEP < wanted
       } catch {
         // No room yet: the next call tries again.
+        return false
       }
     },
   }
 }
 
-/** Random bytes, so that a filesystem which compresses or skips zeros really sets the room aside. */
-function fill(descriptor: number, wanted: number): void {
-  const step = Buffer.alloc(STEP)
-  for (let { size } = fstatSync(descriptor); size < wanted; size += STEP) {
-    crypto.getRandomValues(step.subarray(0, 65536))
-    for (let offset = 65536; offset < STEP; offset += 65536) step.copy(step, offset, 0, 65536)
-    const part = Math.min(STEP, wanted - size)
-    if (writeSync(descriptor, step, 0, part) < part) return
+/** Does what even reading a database may need a little room for (its shared memory), giving ballast back for it. */
+export function withRoom<T>(ballast: Ballast | undefined, work: () => T): T {
+  for (;;) {
+    try {
+      return work()
+    } catch (error) {
+      if (!isFull(error as Error) || ballast?.shrink() !== true) throw error
+    }
   }
+}
+
+/** Random bytes, so that a filesystem which compresses or skips zeros really sets the room aside. */
+function add(descriptor: number, bytes: number): void {
+  const step = Buffer.alloc(bytes)
+  crypto.getRandomValues(step.subarray(0, 65536))
+  for (let offset = 65536; offset < bytes; offset += 65536) step.copy(step, offset, 0, 65536)
+  writeSync(descriptor, step)
   fsyncSync(descriptor)
 }

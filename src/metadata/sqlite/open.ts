@@ -4,14 +4,20 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { DatabaseRefusedError } from '../database.ts'
 import { MIGRATIONS } from '../migrations/migrations.ts'
+import { isFull } from './apply.ts'
+import { type Ballast, withRoom } from './ballast.ts'
 
 /** "brth": tells a Berth database from another program's. */
 const APPLICATION_ID = 0x62727468
 /** A process whose heartbeat is older than this has ended. */
 export const HEARTBEAT_LIFE_MS = 30_000
 
+/** How long a writer waits for another process. */
+export const BUSY_TIMEOUT_MS = 10_000
+/** How long a read may hold the event loop: it never waits for a writer, only for a log that is being made again. */
+const READ_TIMEOUT_MS = 2000
+
 export const CONNECTION_PRAGMAS = `
-  PRAGMA busy_timeout = 10000;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
   PRAGMA foreign_keys = ON;
@@ -45,36 +51,64 @@ export function refuseNetworkFilesystem(folder: string): void {
   )
 }
 
+export type OpenOptions = {
+  /** Called when an existing database is about to change its form: makes a snapshot. */
+  beforeMigration?: (from: number) => void
+  /** Given back where the disk is too full to open the database. */
+  ballast?: Ballast
+  /** Processes that are known to have ended, whatever their heartbeat says. */
+  gone?: readonly string[]
+  migrations?: readonly string[]
+}
+
 /**
  * @param path the database file, or `':memory:'`
- * @param beforeMigration called when an existing database is about to change its form: makes a snapshot
  * @throws DatabaseRefusedError: newer, foreign, locked or damaged
  */
-export function openDatabase(path: string, beforeMigration?: (from: number) => void): DatabaseSync {
-  if (path !== ':memory:') {
-    mkdirSync(dirname(path), { recursive: true })
-    refuseNetworkFilesystem(dirname(path))
-  }
-  const isNew = path === ':memory:' || !existsSync(path)
-  let db: DatabaseSync | undefined
+export function openDatabase(path: string, options: OpenOptions = {}): DatabaseSync {
   try {
-    db = new DatabaseSync(path)
-    // Asked before anything is set: a foreign file is not touched.
-    if (!isNew) refuseForeign(db)
-    db.exec(CONNECTION_PRAGMAS)
-    migrate(db, beforeMigration)
-    return db
+    if (path !== ':memory:') {
+      mkdirSync(dirname(path), { recursive: true })
+      refuseNetworkFilesystem(dirname(path))
+    }
+    return withRoom(options.ballast, () => openOnce(path, options))
   } catch (error) {
-    db?.close()
     throw explain(error)
   }
+}
+
+function openOnce(path: string, options: OpenOptions): DatabaseSync {
+  const isNew = path === ':memory:' || !existsSync(path)
+  const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
+  try {
+    // Asked before anything is set: a foreign file is not touched.
+    if (!isNew) refuseForeign(db, options.migrations ?? MIGRATIONS)
+    db.exec(CONNECTION_PRAGMAS)
+    if (path !== ':memory:') refuseWithoutLog(db)
+    migrate(db, options)
+    db.exec(`PRAGMA busy_timeout = ${READ_TIMEOUT_MS}`)
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+/** Several processes, and readers beside a writer, need the write-ahead log and the shared memory it lives on. */
+function refuseWithoutLog(db: DatabaseSync): void {
+  const { journal_mode: mode } = db.prepare('PRAGMA journal_mode').get() as { journal_mode: string }
+  if (mode === 'wal') return
+  throw new DatabaseRefusedError(
+    "the metadata database's filesystem offers no shared memory, which several processes need: " +
+      'set metadata.path (REGISTRY_METADATA_PATH) to a folder on a local disk',
+  )
 }
 
 function numberOf(db: DatabaseSync, pragma: string): number {
   return Object.values(db.prepare(`PRAGMA ${pragma}`).get() as Record<string, number>)[0] as number
 }
 
-function refuseForeign(db: DatabaseSync): void {
+function refuseForeign(db: DatabaseSync, migrations: readonly string[]): void {
   const application = numberOf(db, 'application_id')
   const tables = (db.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as { n: number }).n
   if (application !== APPLICATION_ID && tables > 0) {
@@ -82,42 +116,48 @@ function refuseForeign(db: DatabaseSync): void {
       "the metadata database is not Berth's: another program's file has its name. Point storage.filesystem.rootdirectory or metadata.path somewhere else",
     )
   }
-  refuseNewer(numberOf(db, 'user_version'))
+  refuseNewer(numberOf(db, 'user_version'), migrations.length)
 }
 
-function refuseNewer(version: number): void {
-  if (version <= MIGRATIONS.length) return
+function refuseNewer(version: number, known: number): void {
+  if (version <= known) return
   throw new DatabaseRefusedError(
-    `the data folder was written by a newer Berth (schema ${version}; this one knows ${MIGRATIONS.length}). ` +
+    `the data folder was written by a newer Berth (schema ${version}; this one knows ${known}). ` +
       'Start the newer version, or restore the snapshot that it made before it migrated (berth/snapshots in the data folder)',
   )
 }
 
-function migrate(db: DatabaseSync, beforeMigration?: (from: number) => void): void {
+function migrate(
+  db: DatabaseSync,
+  { migrations = MIGRATIONS, beforeMigration, gone = [] }: OpenOptions,
+): void {
   const from = numberOf(db, 'user_version')
-  refuseNewer(from)
-  if (from === MIGRATIONS.length) return
+  if (from === migrations.length) return
   if (from > 0) {
-    refuseWhileOthersRun(db)
+    refuseWhileOthersRun(db, gone)
     beforeMigration?.(from)
   }
   db.exec('BEGIN IMMEDIATE')
   try {
     // Read again under the lock: another process may have been quicker.
-    for (let version = numberOf(db, 'user_version'); version < MIGRATIONS.length; version++) {
-      db.exec(MIGRATIONS[version] as string)
-    }
-    db.exec(`PRAGMA user_version = ${MIGRATIONS.length}; PRAGMA application_id = ${APPLICATION_ID}`)
+    const start = numberOf(db, 'user_version')
+    refuseNewer(start, migrations.length)
+    for (const migration of migrations.slice(start)) db.exec(migration)
+    db.exec(`PRAGMA user_version = ${migrations.length}; PRAGMA application_id = ${APPLICATION_ID}`)
     db.exec('COMMIT')
   } finally {
     if (db.isTransaction) db.exec('ROLLBACK')
   }
 }
 
-function refuseWhileOthersRun(db: DatabaseSync): void {
+function refuseWhileOthersRun(db: DatabaseSync, gone: readonly string[]): void {
   const others = db
-    .prepare('SELECT version, host FROM processes WHERE heartbeat > ? LIMIT 1')
-    .get(Date.now() - HEARTBEAT_LIFE_MS) as { version: string; host: string } | undefined
+    .prepare(
+      `SELECT version, host FROM processes
+       WHERE heartbeat > ? AND id NOT IN (SELECT value FROM json_each(?)) LIMIT 1`,
+    )
+    .get(Date.now() - HEARTBEAT_LIFE_MS, JSON.stringify(gone)) as
+    { version: string; host: string } | undefined
   if (others === undefined) return
   throw new DatabaseRefusedError(
     `a Berth ${others.version} on ${others.host} is running on this data folder, and this version must change the database's form first: stop it, then start this one`,
@@ -125,7 +165,19 @@ function refuseWhileOthersRun(db: DatabaseSync): void {
 }
 
 function explain(error: unknown): unknown {
-  const { errcode, message } = error as Error & { errcode?: number }
+  const { errcode, message, code } = error as Error & { errcode?: number; code?: string }
+  if (isFull(error as Error) || code === 'ENOSPC') {
+    return new DatabaseRefusedError(
+      'there is no room on the disk to open the metadata database: free a few megabytes and start again',
+      { cause: error },
+    )
+  }
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+    return new DatabaseRefusedError(
+      `the metadata database cannot be written (${code}): check who owns its folder and whether it is mounted read-only`,
+      { cause: error },
+    )
+  }
   switch (errcode === undefined ? undefined : errcode & 0xff) {
     case 5:
     case 6:

@@ -1,34 +1,67 @@
 /** Snapshots of the database: whole files, each of one moment, in `berth/snapshots`. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, Worker, workerData } from 'node:worker_threads'
+import { pruneJournal } from '../journal.ts'
 
 const KEEP = 3
+/** What must be left when the copy is made: a snapshot is not worth a refused push. */
+const SPARE_BYTES = 64 * 1024 * 1024
+const DAILY = /^metadata-(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)-(\d{3})Z\.db$/
 
-/** Blocks this thread until the copy is on disk. @returns the file's path */
-export function writeSnapshot(databasePath: string, folder: string, label: string): string {
-  mkdirSync(folder, { recursive: true })
+export type SnapshotFolders = { databasePath: string; snapshots: string; journal: string }
+
+/**
+ * Blocks this thread until the copy is on disk; then removes older ones, and the journal that only they needed.
+ * @returns the file's path
+ * @throws Error: there is not room enough
+ */
+export function writeSnapshot(folders: SnapshotFolders, label: string): string {
+  const { databasePath, snapshots } = folders
+  mkdirSync(snapshots, { recursive: true })
+  prune(snapshots)
+  requireRoom(databasePath, snapshots)
   const stamp = new Date().toISOString().replace(/[:.]/g, '-')
-  const path = join(folder, `metadata-${stamp}${label}.db`)
+  const path = join(snapshots, `metadata-${stamp}${label}.db`)
   const part = `${path}.part`
   try {
-    const db = new DatabaseSync(databasePath)
+    const db = new DatabaseSync(databasePath, { timeout: 10_000 })
     try {
-      db.exec('PRAGMA busy_timeout = 10000')
       db.prepare('VACUUM INTO ?').run(part)
     } finally {
       db.close()
     }
     sync(part)
     renameSync(part, path)
-    sync(folder)
+    sync(snapshots)
   } catch (error) {
     rmSync(part, { force: true })
     throw error
   }
-  prune(folder)
+  const oldest = prune(snapshots)
+  if (oldest !== undefined) pruneJournal(folders.journal, oldest)
   return path
+}
+
+function requireRoom(databasePath: string, snapshots: string): void {
+  const { bavail, bsize, blocks } = statfsSync(snapshots)
+  const spare = Math.min(SPARE_BYTES, (blocks * bsize) / 16)
+  const needed = Math.ceil(statSync(databasePath).size + spare)
+  if (bavail * bsize >= needed) return
+  throw new Error(
+    `a snapshot of the metadata needs ${needed} bytes, and ${bavail * bsize} are free: the journal goes on without it`,
+  )
 }
 
 function sync(path: string): void {
@@ -43,18 +76,29 @@ function sync(path: string): void {
   }
 }
 
-/** The newest few stay, and those made before a migration. */
-function prune(folder: string): void {
-  const files = readdirSync(folder).filter((name) => /^metadata-.*Z\.db$/.test(name))
-  for (const name of files.sort().slice(0, -KEEP)) rmSync(join(folder, name), { force: true })
+/**
+ * The newest few stay, and those made before a migration. What a kill left half-written goes after a day.
+ * @returns when the oldest of the daily ones that stay was begun; undefined: there is none
+ */
+function prune(folder: string): Date | undefined {
+  const names = readdirSync(folder).sort()
+  for (const name of names.filter((one) => one.endsWith('.part'))) {
+    const { mtimeMs } = statSync(join(folder, name), { throwIfNoEntry: false }) ?? {}
+    if (mtimeMs !== undefined && Date.now() - mtimeMs > 86_400_000)
+      rmSync(join(folder, name), { force: true })
+  }
+  const daily = names.filter((name) => DAILY.test(name))
+  for (const name of daily.slice(0, -KEEP)) rmSync(join(folder, name), { force: true })
+  const [, day, hours, minutes, seconds, ms] = DAILY.exec(daily.at(-KEEP) ?? daily[0] ?? '') ?? []
+  return day === undefined ? undefined : new Date(`${day}T${hours}:${minutes}:${seconds}.${ms}Z`)
 }
 
-type SnapshotRequest = { snapshot: { databasePath: string; folder: string } }
+type SnapshotRequest = { snapshot: SnapshotFolders }
 
 /** In a thread of its own, so that nothing else waits. */
-export function writeSnapshotAside(databasePath: string, folder: string): Promise<string> {
+export function writeSnapshotAside(folders: SnapshotFolders): Promise<string> {
   return new Promise((resolve, reject) => {
-    const request: SnapshotRequest = { snapshot: { databasePath, folder } }
+    const request: SnapshotRequest = { snapshot: folders }
     const worker = new Worker(new URL(import.meta.url), { workerData: request })
     worker.once('message', (path: string) => resolve(path))
     worker.once('error', reject)
@@ -63,8 +107,7 @@ export function writeSnapshotAside(databasePath: string, folder: string): Promis
 }
 
 if (parentPort !== null && isRequest(workerData)) {
-  const { databasePath, folder } = workerData.snapshot
-  parentPort.postMessage(writeSnapshot(databasePath, folder, ''))
+  parentPort.postMessage(writeSnapshot(workerData.snapshot, ''))
 }
 
 function isRequest(data: unknown): data is SnapshotRequest {

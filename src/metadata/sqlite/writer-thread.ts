@@ -8,8 +8,8 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { Transaction } from '../database.ts'
 import { createJournal } from '../journal.ts'
 import { type Applied, createApplier } from './apply.ts'
-import { createBallast } from './ballast.ts'
-import { CONNECTION_PRAGMAS } from './open.ts'
+import { createBallast, withRoom } from './ballast.ts'
+import { BUSY_TIMEOUT_MS, CONNECTION_PRAGMAS } from './open.ts'
 
 export type WriterOptions = {
   path: string
@@ -23,28 +23,45 @@ export type WriterAnswer = { answers: { id: number; applied: Applied }[] } | { c
 
 /** Transactions in one commit at most: keeps the time a commit takes, and what one failure repeats, small. */
 const GROUP = 64
+const REFILL_EVERY_MS = 100
 
 if (parentPort !== null) run(parentPort, workerData as WriterOptions)
 
 function run(port: NonNullable<typeof parentPort>, options: WriterOptions): void {
-  const db = new DatabaseSync(options.path)
-  db.exec(CONNECTION_PRAGMAS)
   const ballast = createBallast(options.ballastPath)
+  const db = withRoom(ballast, () => {
+    const opened = new DatabaseSync(options.path, { timeout: BUSY_TIMEOUT_MS })
+    opened.exec(CONNECTION_PRAGMAS)
+    return opened
+  })
   const journal =
     options.journalFolder === undefined ? undefined : createJournal(options.journalFolder, options.processId)
   const applier = createApplier({ db, processId: options.processId, makeRoom })
   let queue: { id: number; transaction: Transaction }[] = []
   let scheduled = false
+  let refilling: NodeJS.Timeout | undefined
 
-  /** First what the log of changes takes, then the ballast, a step at a time. */
+  /** First the log of changes begins again in the room that it has, then the ballast goes, a step at a time. */
   function makeRoom(attempt: number): boolean {
     if (attempt > 0) return ballast.shrink()
     try {
-      db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+      // A snapshot may hold the log for long: that is not waited for.
+      db.exec(`PRAGMA busy_timeout = 500; PRAGMA wal_checkpoint(RESTART)`)
+      return true
     } catch {
       return ballast.shrink()
+    } finally {
+      db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
     }
-    return true
+  }
+
+  /** A step at a time, so that no answer waits for all of it. */
+  function refill(): void {
+    if (!ballast.refill() || refilling !== undefined) return
+    refilling = setTimeout(() => {
+      refilling = undefined
+      refill()
+    }, REFILL_EVERY_MS)
   }
 
   function drain(): void {
@@ -55,7 +72,8 @@ function run(port: NonNullable<typeof parentPort>, options: WriterOptions): void
     const answers = group.map((member, index) => ({ id: member.id, applied: applied[index] as Applied }))
     port.postMessage({ answers } satisfies WriterAnswer)
     for (const [index, { transaction }] of group.entries()) {
-      if (applied[index]?.kind === 'done') journal?.append(transaction.journal ?? [])
+      const result = applied[index]
+      if (result?.kind === 'done') journal?.append(result.seq, transaction.journal ?? [])
     }
     journal?.flush()
     if (queue.length > 0) schedule()
@@ -68,6 +86,7 @@ function run(port: NonNullable<typeof parentPort>, options: WriterOptions): void
   }
 
   function close(): void {
+    clearTimeout(refilling)
     while (queue.length > 0) drain()
     journal?.close()
     db.close()
@@ -77,7 +96,7 @@ function run(port: NonNullable<typeof parentPort>, options: WriterOptions): void
 
   port.on('message', (message: WriterRequest) => {
     if ('close' in message) return close()
-    if ('refill' in message) return void ballast.refill()
+    if ('refill' in message) return refill()
     queue.push(message)
     schedule()
   })

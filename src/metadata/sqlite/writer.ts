@@ -1,7 +1,13 @@
 /** Where transactions are handed to be written: a thread of its own, or the reading connection itself. */
 import type { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
-import { DatabaseBusyError, DatabaseFullError, ForeignKeyError, type Outcome, type Transaction } from '../database.ts'
+import {
+  DatabaseBusyError,
+  DatabaseFullError,
+  ForeignKeyError,
+  type Outcome,
+  type Transaction,
+} from '../database.ts'
 import { type Applied, createApplier } from './apply.ts'
 import type { WriterAnswer, WriterOptions, WriterRequest } from './writer-thread.ts'
 
