@@ -84,7 +84,7 @@ export function createUploadBytes(
           hash,
           length: from.received,
         })
-        if (failure !== undefined) throw failure
+        if (failure !== undefined) throw asError(failure)
         return { state, hash }
       } catch (error) {
         hash.close()
@@ -103,6 +103,11 @@ export function createUploadBytes(
       }
     },
   }
+}
+
+/** A broken body as what is thrown. */
+export function asError(failure: unknown): Error {
+  return failure instanceof Error ? failure : new Error('the body broke off', { cause: failure })
 }
 
 export function stateOf(row: UploadRow, object: ObjectId): UploadState {

@@ -4,7 +4,7 @@ import { saveUpload, type UploadRow } from '../metadata/uploads.ts'
 import { algorithmOf, type Digest } from '../oci/digest.ts'
 import type { HostedParts } from './hosted.ts'
 import type { Call, Chunk } from './registry.ts'
-import { createUploadBytes, stateOf } from './upload-bytes.ts'
+import { asError, createUploadBytes, stateOf } from './upload-bytes.ts'
 import { type Claimed, createUploadClaims, linkSignals, type UploadClaims } from './upload-claims.ts'
 import { brokenOff, checkLength, stillWriting, takenOver } from './upload-errors.ts'
 import type { UploadSessions } from './upload-sessions.ts'
@@ -121,7 +121,7 @@ export function createUploadWriter(parts: HostedParts, sessions: UploadSessions)
         })
         if (failure !== undefined) {
           await store.remove([planned.object])
-          throw failure
+          throw asError(failure)
         }
         return { state, digest: await hash.digest() }
       } finally {

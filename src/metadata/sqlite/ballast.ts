@@ -17,6 +17,8 @@ import { isFull } from './apply.ts'
 
 const MIB = 1024 * 1024
 const STEP = MIB
+/** Little at a time: whoever filled the disk is still there, and takes what a delete leaves over. */
+const GIVE = 64 * 1024
 /** A sixteenth of the disk, but no more than deletes can need between two checkpoints, and then some. */
 const LARGEST = 16 * MIB
 
@@ -43,7 +45,7 @@ export function createBallast(path: string): Ballast {
         return withFile((descriptor) => {
           const { size } = fstatSync(descriptor)
           if (size === 0) return false
-          ftruncateSync(descriptor, Math.max(0, size - STEP))
+          ftruncateSync(descriptor, Math.max(0, size - GIVE))
           fsyncSync(descriptor)
           return true
         })
