@@ -18,8 +18,11 @@ const GROUPS: Record<string, readonly string[]> = {
   conformance: ['test/conformance/**/*.test.ts'],
   clients: ['test/clients/**/*.test.ts'],
   durability: ['test/durability/**/*.test.ts'],
+  package: ['test/package/**/*.test.ts'],
+  compat: ['test/compat/**/*.test.ts'],
+  bench: ['bench/**/*.test.ts'],
 }
-const ALL = ['unit', 'protocol', 'conformance', 'clients', 'durability']
+const ALL = ['unit', 'protocol', 'conformance', 'compat', 'bench', 'package', 'clients', 'durability']
 /** Heavy tests share one machine's disk and cores: one file at a time there. */
 const ALONE: ReadonlySet<string> = new Set(['clients', 'durability'])
 

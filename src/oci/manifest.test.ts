@@ -106,7 +106,12 @@ const BAD: readonly [name: string, type: string | undefined, body: unknown, says
   ['data of another digest', OCI, { ...image, config: { ...config, data: 'eQ==' } }, /digest beside it/],
   ['data that is not base64', OCI, { ...image, config: { ...config, data: '%%%' } }, /base64/],
   ['a subject without digest', OCI, { ...image, subject: {} }, /subject/],
-  ['too many layers', OCI, { ...image, layers: Array(11).fill(layer) }, /11 layers; at most 10/],
+  [
+    'too many layers',
+    OCI,
+    { ...image, layers: Array.from({ length: 11 }, () => layer) },
+    /11 layers; at most 10/,
+  ],
   ['an artifact without type', MEDIA_TYPE.ociArtifact, { blobs: [] }, /artifactType/],
 ]
 
