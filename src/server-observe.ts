@@ -47,11 +47,12 @@ export function createRequestObserver(observe: Observe): RequestObserver {
       return observation
     },
     idOf: (request) => observations.get(request)?.id ?? '',
-    told({ request, route, principal, contentType, error }) {
+    told({ request, route, principal, status, contentType, contentLength, error }) {
       const observation = observations.get(request)
       if (observation === undefined) return
       observation.kind = route === undefined ? 'other' : HANDLER[route.kind]
       observation.contentType = contentType
+      observation.bytesOut = request.method === 'HEAD' || status === 304 ? 0 : contentLength
       if (principal?.kind === 'user' || principal?.kind === 'robot') observation.user = principal.name
       const name = route !== undefined && 'repository' in route ? { 'vars.name': route.repository } : {}
       observation.fields = {

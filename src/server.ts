@@ -154,11 +154,11 @@ function startTasks(
   pulls: PullRecorder,
 ): () => Promise<void> {
   const { maintenance } = config.storage
-  if (maintenance.readonly.enabled) return async () => undefined
   const { enabled, age, interval, dryrun } = maintenance.uploadpurging
   const purging = { enabled, ageMs: age, intervalMs: interval, dryRun: dryrun }
+  const readOnly = maintenance.readonly.enabled
   const schedule = startSchedule(
-    createTasks({ metadata, store, pulls, clock: systemClock, log, purging }),
+    createTasks({ metadata, store, pulls, clock: systemClock, log, purging, readOnly }),
     log,
   )
   return async () => {

@@ -79,13 +79,16 @@ async function serve(loaded: LoadedConfig, io: Io): Promise<number> {
 }
 
 function sayHello(server: RunningServer, { config, file }: LoadedConfig, log: Logger): void {
-  const host = server.url.replace(/^https?:\/\//, '')
+  const host = (config.http.host ?? server.url).replace(/^https?:\/\//, '')
   const data = server.dataFolder === undefined ? 'in memory, gone at the end' : `in ${server.dataFolder}`
   const deletes = config.storage.delete.enabled ? 'pull, push and delete' : 'pull and push (deletes are off)'
   log.info(`listening on ${server.url}, data ${data}${file === undefined ? '' : `, configured by ${file}`}`)
-  if (config.storage.maintenance.readonly.enabled) log.info('read-only: nothing can be pushed or deleted')
-  else log.info(`open to everyone: whoever reaches this address can ${deletes}`)
-  if (config.http.net === 'tcp') {
+  if (config.storage.maintenance.readonly.enabled) {
+    log.info('read-only: whoever reaches this address can pull; nothing can be pushed or deleted')
+    return
+  }
+  log.info(`open to everyone: whoever reaches this address can ${deletes}`)
+  if (config.http.net === 'tcp' || config.http.host !== undefined) {
     log.info(`next: docker tag IMAGE ${host}/IMAGE && docker push ${host}/IMAGE`)
   }
 }
@@ -94,7 +97,11 @@ function sayHello(server: RunningServer, { config, file }: LoadedConfig, log: Lo
 function untilToldToEnd(server: RunningServer, log: Logger): Promise<void> {
   return new Promise((resolve, reject) => {
     let signals = 0
+    let first = 0
     const end = (signal: NodeJS.Signals): void => {
+      // One Ctrl-C reaches the process twice where something that starts it passes signals on.
+      if (signals > 0 && performance.now() - first < 500) return
+      if (signals === 0) first = performance.now()
       signals++
       log.info(signals === 1 ? `${signal}: finishing the running requests` : `${signal} again: ending now`)
       server.close(signals === 1 ? undefined : 0).then(() => {

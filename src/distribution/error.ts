@@ -51,7 +51,7 @@ function isGone(response: ServerResponse): boolean {
   return response.destroyed || response.req.socket.destroyed
 }
 
-function observe(settings: Settings, asked: Asked, error: RegistryError): void {
+function observe(settings: Settings, asked: Asked, error: RegistryError, contentLength?: number): void {
   const { request, requestId, route, principal } = asked
   settings.observe?.({
     request,
@@ -61,13 +61,14 @@ function observe(settings: Settings, asked: Asked, error: RegistryError): void {
     status: error.status,
     error,
     contentType: JSON_TYPE,
+    contentLength,
   })
 }
 
 function send(settings: Settings, asked: Asked, error: RegistryError): void {
   const { request, response, requestId } = asked
-  observe(settings, asked, error)
   const body = errorBody(error, requestId)
+  observe(settings, asked, error, body.byteLength)
   response.writeHead(error.status, [
     ...settings.baseHeaders,
     'X-Request-Id',

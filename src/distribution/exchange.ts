@@ -27,6 +27,8 @@ export type DistributionEvent = {
   principal: Principal | undefined
   status: number
   contentType?: string | undefined
+  /** Bytes of the body, where they are known; of a HEAD, those that a GET would have. */
+  contentLength?: number | undefined
   error?: RegistryError
 }
 

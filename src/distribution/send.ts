@@ -14,9 +14,18 @@ export function sendHead(x: Exchange, status: number, headers: readonly string[]
   if (settings.observe !== undefined) {
     const { requestId, principal } = call
     const contentType = headers[0] === 'Content-Type' ? headers[1] : undefined
-    settings.observe({ request, requestId, route, principal, status, contentType })
+    const contentLength = lengthIn(headers)
+    settings.observe({ request, requestId, route, principal, status, contentType, contentLength })
   }
   response.writeHead(status, [...settings.baseHeaders, 'X-Request-Id', call.requestId, ...headers])
+}
+
+/** What Content-Length says; absent for an answer whose length nobody knows yet. */
+function lengthIn(headers: readonly string[]): number | undefined {
+  for (let index = 0; index < headers.length; index += 2) {
+    if (headers[index] === 'Content-Length') return Number(headers[index + 1])
+  }
+  return undefined
 }
 
 /** An answer without a body. */

@@ -20,11 +20,13 @@ export type TaskParts = {
   pulls: PullRecorder
   clock: Clock
   log: Logger
+  /** Content is left alone: nothing expires and nothing is removed. */
+  readOnly: boolean
   purging: { enabled: boolean; ageMs: number; intervalMs: number; dryRun: boolean }
 }
 
 export function createTasks(parts: TaskParts): Task[] {
-  const { metadata, store, pulls, clock, log, purging } = parts
+  const { metadata, store, pulls, clock, log, purging, readOnly } = parts
   const { db, processId, snapshot } = metadata
   const now = () => clock.now()
   /** Done once in a while by whichever process comes first. */
@@ -37,12 +39,16 @@ export function createTasks(parts: TaskParts): Task[] {
     { name: 'heartbeat', everyMs: 10 * SECOND, run: () => beat(db, processId, now()) },
     { name: 'refill-reserve', everyMs: MINUTE, run: async () => metadata.refillReserve() },
     { name: 'flush-pulls', everyMs: MINUTE, run: () => pulls.flush() },
-    {
-      name: 'remove-garbage',
-      everyMs: 10 * SECOND,
-      run: async (signal) => void (await removeGarbage({ db, store, log, now }, signal)),
-    },
-    ...(purging.enabled
+    ...(readOnly
+      ? []
+      : [
+          {
+            name: 'remove-garbage',
+            everyMs: 10 * SECOND,
+            run: async (signal: AbortSignal) => void (await removeGarbage({ db, store, log, now }, signal)),
+          },
+        ]),
+    ...(purging.enabled && !readOnly
       ? [
           {
             name: 'expire-uploads',

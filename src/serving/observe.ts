@@ -41,7 +41,8 @@ export function createObserver({
   return (req, res) => {
     const { socket, url = '' } = req
     // Taken now: a closed socket no longer knows its peer.
-    const { remoteAddress = '', remotePort } = socket
+    const { remotePort } = socket
+    const remoteAddress = plainAddress(socket.remoteAddress)
     const began = performance.now()
     const startedAt = clock.now()
     const [read, written] = [socket.bytesRead, socket.bytesWritten]
@@ -51,7 +52,8 @@ export function createObserver({
       metrics.inFlight(-1)
       const ms = performance.now() - began
       const { method = '', headers } = req
-      const bytes = observation.bytesOut ?? bodyBytes(req, res, socket.bytesWritten - written)
+      const known = res.writableFinished ? observation.bytesOut : undefined
+      const bytes = known ?? bodyBytes(req, res, socket.bytesWritten - written)
       const took = Number(headers['content-length'] ?? Math.max(0, socket.bytesRead - read))
       metrics.observeRequest(observation.kind, method, res.statusCode, ms / 1000, took, bytes)
       accessLog.record({
@@ -71,6 +73,11 @@ export function createObserver({
     })
     return observation
   }
+}
+
+/** A socket for both IP versions shows IPv4 addresses as `::ffff:192.0.2.1`. */
+function plainAddress(address = ''): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }
 
 /** What the answer's body had, headers not counted where they can be told apart. */
