@@ -1,7 +1,21 @@
 /** Who names a manifest as its subject. */
 import type { Descriptor } from '../oci/descriptor.ts'
 import { type Digest, digestFromBytes, digestToBytes } from '../oci/digest.ts'
-import type { Db, Statement } from './database.ts'
+import type { Db, Row, Statement } from './database.ts'
+
+/** Bytes of annotations in one page, beyond the first descriptor's: memory is bounded, whatever was pushed. */
+const MAX_PAGE_BYTES = 4 * 1024 * 1024
+
+/** Lengths are known without reading what they are of. */
+const WEIGH: Statement = {
+  name: 'weigh-referrers',
+  sql: `SELECT coalesce(octet_length(m.annotations), 0) AS weight
+        FROM repositories r JOIN manifests m ON m.repository_id = r.id
+        WHERE r.name = :repository AND r.deleted_at IS NULL AND m.subject = :subject AND m.deleted_at IS NULL
+        AND m.digest > :after AND (:artifactType IS NULL OR m.artifact_type = :artifactType)
+        ORDER BY m.digest LIMIT :limit`,
+  rows: true,
+}
 
 const LIST: Statement = {
   name: 'list-referrers',
@@ -13,7 +27,10 @@ const LIST: Statement = {
   rows: true,
 }
 
-/** Descriptors after `after`, in order of digest, at most `limit` (distribution-spec, "Listing Referrers"). */
+/**
+ * Descriptors after `after`, in order of digest, at most `limit` (distribution-spec, "Listing Referrers"); fewer where
+ * their annotations are many. `more` says whether others follow.
+ */
 export async function listReferrerRows(
   db: Db,
   repository: string,
@@ -21,15 +38,31 @@ export async function listReferrerRows(
   artifactType: string | undefined,
   after: Digest | undefined,
   limit: number,
-): Promise<Descriptor[]> {
-  const rows = await db.read(LIST, {
+): Promise<{ descriptors: Descriptor[]; more: boolean }> {
+  const values = {
     repository,
     subject: digestToBytes(subject),
     artifactType: artifactType ?? null,
     after: after === undefined ? new Uint8Array(0) : digestToBytes(after),
-    limit,
-  })
-  return rows.map((row) => ({
+  }
+  const weights = (await db.read(WEIGH, { ...values, limit: limit + 1 })).map(
+    (row) => row['weight'] as number,
+  )
+  const count = Math.min(limit, fitting(weights))
+  if (count === 0) return { descriptors: [], more: weights.length > 0 }
+  const rows = await db.read(LIST, { ...values, limit: count })
+  return { descriptors: rows.map(descriptorOf), more: weights.length > count }
+}
+
+/** How many of the first go into one page; one always does. */
+function fitting(weights: readonly number[]): number {
+  let total = 0
+  const end = weights.findIndex((weight, index) => (total += weight) > MAX_PAGE_BYTES && index > 0)
+  return end < 0 ? weights.length : end
+}
+
+function descriptorOf(row: Row): Descriptor {
+  return {
     mediaType: row['media_type'] as string,
     digest: digestFromBytes(row['digest'] as Uint8Array),
     size: row['size'] as number,
@@ -37,5 +70,5 @@ export async function listReferrerRows(
     ...(row['annotations'] !== null && {
       annotations: JSON.parse(row['annotations'] as string) as Record<string, string>,
     }),
-  }))
+  }
 }

@@ -48,19 +48,29 @@ export function createHostedListings({ db, rules }: HostedParts): ListingVerbs {
     },
     async listReferrers(_call, repository, subject, artifactType, { limit, after }) {
       const last = after as Digest | undefined
-      const rows = await listReferrerRows(db, repository, subject, artifactType, last, limit + 1)
+      const { descriptors: rows, more } = await listReferrerRows(
+        db,
+        repository,
+        subject,
+        artifactType,
+        last,
+        limit,
+      )
       const known = new Set(rows.map(({ digest }) => digest))
+      // What stands behind the last row belongs to a later page.
+      const end = more ? rows.at(-1)?.digest : undefined
       const fallback = (await fallbackReferrers(repository, subject)).filter(
         (descriptor) =>
           !known.has(descriptor.digest) &&
           (last === undefined || descriptor.digest > last) &&
+          (end === undefined || descriptor.digest < end) &&
           (artifactType === undefined || descriptor.artifactType === artifactType),
       )
       const all =
         fallback.length === 0
           ? rows
           : [...rows, ...fallback].sort((a, b) => (a.digest < b.digest ? -1 : a.digest > b.digest ? 1 : 0))
-      return { descriptors: all.slice(0, limit), more: all.length > limit }
+      return { descriptors: all.slice(0, limit), more: more || all.length > limit }
     },
     async listRepositories(_call, { limit, after }) {
       const names = await listRepositoryNames(db, after ?? '', limit + 1)
