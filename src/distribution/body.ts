@@ -103,14 +103,48 @@ function clientLeft(): Error {
   return Object.assign(new Error('the client left before its body was complete'), { code: 'ECONNRESET' })
 }
 
+/** Memory that the bodies of all requests share, so that many clients who send slowly cannot fill it together. */
+export type BodyMemory = {
+  /** For one request. @returns what it takes from: false where there is no more */
+  lease(): { take(bytes: number): boolean; release(): void }
+}
+
+/** What one request may hold uncounted, so that those who hold much keep nobody from what is usual. */
+const UNCOUNTED = 64 * 1024
+
+export function createBodyMemory(maxBytes: number): BodyMemory {
+  let used = 0
+  return {
+    lease() {
+      let taken = 0
+      let counted = 0
+      return {
+        take(bytes) {
+          taken += bytes
+          const more = Math.max(0, taken - UNCOUNTED) - counted
+          if (used + more > maxBytes) return false
+          counted += more
+          used += more
+          return true
+        },
+        release() {
+          used -= counted
+          counted = 0
+        },
+      }
+    },
+  }
+}
+
 /**
  * A body that fits in memory.
- * @throws RegistryError from `tooLarge`, before reading where Content-Length tells
+ * @throws RegistryError from `tooLarge`, before reading where Content-Length tells; UNAVAILABLE where `take` says no
  */
 export async function readSmallBody(
   request: IncomingMessage,
   limit: number,
   tooLarge: () => RegistryError,
+  take: (bytes: number) => boolean = () => true,
 ): Promise<Uint8Array> {
   if ((bodyLength(request) ?? 0) > limit) throw tooLarge()
   const chunks: Uint8Array[] = []
@@ -118,7 +152,13 @@ export async function readSmallBody(
   for await (const chunk of readBody(request)) {
     bytes += chunk.byteLength
     if (bytes > limit) throw tooLarge()
+    if (!take(chunk.byteLength)) throw tooMany()
     chunks.push(chunk)
   }
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes)
+}
+
+function tooMany(): RegistryError {
+  const message = 'too many large manifests are being sent at the moment: try again in a second'
+  return new RegistryError('UNAVAILABLE', message, { retryAfter: 1 })
 }

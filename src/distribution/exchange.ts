@@ -6,6 +6,7 @@ import type { Principal } from '../auth/principal.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { RegistryError } from '../oci/error.ts'
 import type { Call, Cause, Registry } from '../registry/registry.ts'
+import type { BodyMemory } from './body.ts'
 import type { Route } from './route.ts'
 
 export type DistributionLimits = {
@@ -58,6 +59,8 @@ export type Settings = DistributionOptions & {
   baseHeaders: readonly string[]
   /** Whether the operator's own headers say how long answers may be cached. */
   ownCacheControl: boolean
+  /** For what is read whole. */
+  bodyMemory: BodyMemory
 }
 
 export type Exchange = {

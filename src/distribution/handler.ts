@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Principal } from '../auth/principal.ts'
 import { RegistryError } from '../oci/error.ts'
+import { createBodyMemory } from './body.ts'
 import { createErrorSender, type Asked, type ErrorSender } from './error.ts'
 import { HttpCall, type DistributionOptions, type Settings } from './exchange.ts'
 import { parseRequest } from './request.ts'
@@ -22,11 +23,19 @@ const OWN_HEADERS = new Set(
   ).split(' '),
 )
 
+/** Bytes of manifests, beyond the usual size of one, that are received at a time. */
+const MAX_BODY_MEMORY = 128 * 1024 * 1024
+
 /** Answers every request there is: what is not of the protocol gets a 404 in its form. */
 export function createDistributionHandler(
   options: DistributionOptions,
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  const settings: Settings = { ...options, ...headersOf(options), prefix: options.prefix.replace(/\/+$/, '') }
+  const settings: Settings = {
+    ...options,
+    ...headersOf(options),
+    prefix: options.prefix.replace(/\/+$/, ''),
+    bodyMemory: createBodyMemory(MAX_BODY_MEMORY),
+  }
   const sendError = createErrorSender(settings)
   return (request, response) => {
     answer(settings, sendError, request, response).catch((error: unknown) => {

@@ -57,8 +57,18 @@ export function asAttachment(headers: string[]): string[] {
 }
 
 export async function putManifest(x: Exchange, route: RouteOf<'putManifest'>): Promise<void> {
-  const { registry, limits, prefix } = x.settings
-  const bytes = await readSmallBody(x.request, limits.manifestBytes, () => tooLarge(limits.manifestBytes))
+  const { limits, bodyMemory } = x.settings
+  const max = limits.manifestBytes
+  const memory = bodyMemory.lease()
+  try {
+    await storeManifest(x, route, await readSmallBody(x.request, max, () => tooLarge(max), memory.take))
+  } finally {
+    memory.release()
+  }
+}
+
+async function storeManifest(x: Exchange, route: RouteOf<'putManifest'>, bytes: Uint8Array): Promise<void> {
+  const { registry, prefix } = x.settings
   const byDigest = route.reference.digest
   const { digest, subject } = await registry.putManifest(x.call, route.repository, {
     mediaType: declaredType(x.request.headers['content-type']),
