@@ -42,9 +42,7 @@ const server = await startServer({ root: join(folder, 'data') })
 afterwards(file, () => server.stop())
 const client = createRegistryClient(server.url)
 afterwards(file, () => client.close())
-await client.ask('POST', `/v2/${REPOSITORY}/blobs/uploads/?digest=${sha256(BLOB)}`, {
-  body: Buffer.from(BLOB),
-})
+await client.pushBlob(REPOSITORY, { bytes: Buffer.from(BLOB), digest: sha256(BLOB) }, 'post-put')
 await serves()
 
 /** What was there before is there, and can be pushed again. */

@@ -68,6 +68,27 @@ const OF_INDEX: readonly Field[] = [
   ['artifactType', isText],
 ]
 
+const ARTIFACT_TYPE = 'application/vnd.oci.artifact.manifest.v1+json'
+const artifact = (more: object): string =>
+  JSON.stringify({ mediaType: ARTIFACT_TYPE, artifactType: 'a/b', blobs: [LAYER], ...more })
+
+const OF_ARTIFACT: readonly Field[] = [
+  ['mediaType', never],
+  ['artifactType', (value) => value === 'text'],
+  ['blobs', (value) => Array.isArray(value) && value.length === 0],
+  ['subject', never],
+  ['annotations', isMap],
+]
+
+const DOCKER = {
+  manifest: 'application/vnd.docker.distribution.manifest.v2+json',
+  list: 'application/vnd.docker.distribution.manifest.list.v2+json',
+}
+const docker = (more: object): string =>
+  JSON.stringify({ schemaVersion: 2, mediaType: DOCKER.manifest, config: CONFIG, layers: [LAYER], ...more })
+const dockerList = (more: object): string =>
+  JSON.stringify({ schemaVersion: 2, mediaType: DOCKER.list, manifests: [CHILD], ...more })
+
 const SIZES: readonly string[] = [
   '-1', '-0.5', '1.5', '1e400', '-1e400', '9007199254740993', '18446744073709551616', '99999999999999999999999999',
   '"37"', '"0x25"', 'null', 'true', '[37]', '{"$numberLong":"37"}', '-9223372036854775808', '37.0000001',
@@ -172,10 +193,11 @@ function fields(
 export function manifestCases(): Case[] {
   return [
     ...DOCUMENTS.map(([is, body, type]) => put(is, body, type)),
-    ...fields('image', OF_IMAGE, image).filter(
-      ({ is }) => is !== 'image.schemaVersion: 2' && is !== 'image.mediaType: ""',
-    ),
+    ...fields('image', OF_IMAGE, image),
     ...fields('index', OF_INDEX, index, TYPE.index),
+    ...fields('artifact', OF_ARTIFACT, artifact, ARTIFACT_TYPE),
+    ...fields('docker', OF_IMAGE, docker, DOCKER.manifest),
+    ...fields('list', OF_INDEX, dockerList, DOCKER.list),
     ...fields('config', DESCRIPTOR, (field) => image({ config: { ...CONFIG, ...field } })),
     ...fields('layer', DESCRIPTOR, (field) => image({ layers: [{ ...LAYER, ...field }] })),
     ...fields('subject', DESCRIPTOR, (field) => image({ subject: { ...CHILD, ...field } })),

@@ -48,6 +48,13 @@ const MARKERS: readonly (readonly [last: string, status: readonly number[]])[] =
   ['%F0%9F%90%B3', [200, 400]], ['~', [200, 400]], ['/', [200, 400]], ['A', [200, 400]], ['*', [200, 400]], ['', [200]],
 ] // prettier-ignore
 
+/** What a referrer may be of is any text. */
+const ARTIFACT_TYPES: readonly (readonly [type: string, status: number])[] = [
+  ['%00', 400], ['a%0ab', 400], ['%zz', 400], ['%FF', 400], ['\u00e9', 400], ['a'.repeat(2000), 400],
+  ['', 200], ['a', 200], ['/', 200], ['*/*', 200], ['a/b;c=d', 200], ["'%20OR%20'1'='1", 200], ['%25', 200],
+  ['%C3%A9', 200], ['application/vnd.a+json', 200], ['../..', 200],
+] // prettier-ignore
+
 const LISTS: readonly string[] = ['/v2/_catalog', '/v2/r/tags/list', `/v2/r/referrers/${ABSENT}`]
 
 const CONDITIONS: readonly string[] = [
@@ -126,6 +133,11 @@ export function numberCases(): Case[] {
         code: ['NAME_INVALID', 'TAG_INVALID', 'DIGEST_INVALID', 'UNSUPPORTED'],
       })),
     ]),
+    ...ARTIFACT_TYPES.map(([type, status]): Case => ({
+      is: 'a type of artifact',
+      line: `GET /v2/r/referrers/${ABSENT}?artifactType=${type}`,
+      status: [status],
+    })),
     ...CONDITIONS.flatMap((value) =>
       CONDITIONAL.flatMap(([method, target]): Case[] => [
         {

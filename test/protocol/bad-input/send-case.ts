@@ -17,14 +17,25 @@ export async function sendCase(url: string, one: Case): Promise<RawAnswer | 'clo
 /** A new upload in the repository `r` that has received so many bytes: its path. */
 async function begun(url: string, received: number): Promise<string> {
   const post = await fetch(`${url}/v2/r/blobs/uploads/`, { method: 'POST' })
-  const location = post.headers.get('location') ?? ''
+  const location = pathOf(post, url)
   if (received === 0) return location
-  await fetch(new URL(location, url), { method: 'PATCH', body: Buffer.alloc(received, 'x') })
-  return location
+  const patch = await fetch(new URL(location, url), { method: 'PATCH', body: Buffer.alloc(received, 'x') })
+  return pathOf(patch, url)
+}
+
+function pathOf(answer: Response, url: string): string {
+  const { pathname, search } = new URL(answer.headers.get('location') ?? '', url)
+  return `${pathname}${search}`
+}
+
+function begunAt(upload: string, mark: string): string {
+  return mark === '?' && upload.includes('?') ? `${upload}&` : `${upload}${mark}`
 }
 
 function bytesOf({ line, headers = [], body, raw, whole }: Case, host: string, upload: string): Buffer {
-  const head = [`${line.replace('{upload}', upload)}${whole ? '' : ' HTTP/1.1'}`]
+  const head = [
+    `${line.replace(/\{upload\}(\??)/, (_, mark: string) => begunAt(upload, mark))}${whole ? '' : ' HTTP/1.1'}`,
+  ]
   if (!headers.some((header) => /^host:/i.test(header))) head.push(`Host: ${host}`)
   if (raw === undefined || !/^connection:/im.test(raw)) head.push('Connection: close')
   if (raw !== undefined) return Buffer.from(`${head.join('\r\n')}\r\n${raw}`, 'latin1')
