@@ -62,6 +62,7 @@ export type Db = {
   /**
    * @throws DatabaseFullError the disk is full; nothing was changed
    * @throws DatabaseBusyError another program holds the database; nothing was changed
+   * @throws DatabaseLostError the writer ended; whether it was written is not known
    * @throws ForeignKeyError something still names what was to be removed; nothing was changed
    */
   write(transaction: Transaction): Promise<Outcome>
@@ -75,6 +76,11 @@ export class DatabaseFullError extends Error {
 /** Somebody holds the database for longer than a request can wait: try again. */
 export class DatabaseBusyError extends Error {
   override readonly name = 'DatabaseBusyError'
+}
+
+/** The answer of a write did not come: whether it was committed is not known. */
+export class DatabaseLostError extends Error {
+  override readonly name = 'DatabaseLostError'
 }
 
 export class ForeignKeyError extends Error {

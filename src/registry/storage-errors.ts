@@ -1,7 +1,7 @@
 /** What a store or database cannot do, told in the protocol's words. */
 import { LostBytesError } from '../blobs/blob-store.ts'
 import { RegistryError } from '../oci/error.ts'
-import { DatabaseBusyError, DatabaseFullError } from '../metadata/database.ts'
+import { DatabaseBusyError, DatabaseFullError, DatabaseLostError } from '../metadata/database.ts'
 import type { Registry } from './registry.ts'
 
 /**
@@ -11,6 +11,7 @@ import type { Registry } from './registry.ts'
 const NO_SPACE =
   'no space left on device: delete what is not needed or give the registry more room; what is stored stays readable'
 const BUSY = 'the metadata database is held by another program: try again in a moment'
+const LOST = 'the metadata database did not answer: try again'
 const READ_ONLY = 'the registry cannot write to its storage: it is mounted read-only'
 
 const BY_SYSTEM_CODE: ReadonlyMap<string, string> = new Map([
@@ -24,6 +25,9 @@ export function translateStorageError(error: unknown): unknown {
   if (error instanceof DatabaseFullError) return new RegistryError('DENIED', NO_SPACE, { cause: error })
   if (error instanceof DatabaseBusyError) {
     return new RegistryError('UNAVAILABLE', BUSY, { retryAfter: 5, cause: error })
+  }
+  if (error instanceof DatabaseLostError) {
+    return new RegistryError('UNAVAILABLE', LOST, { retryAfter: 1, cause: error })
   }
   if (error instanceof LostBytesError) {
     return new RegistryError('BLOB_UPLOAD_UNKNOWN', 'the bytes of this upload were lost: begin a new one', {

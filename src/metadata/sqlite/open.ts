@@ -59,6 +59,8 @@ export type OpenOptions = {
   /** Processes that are known to have ended, whatever their heartbeat says. */
   gone?: readonly string[]
   migrations?: readonly string[]
+  /** How long to wait for a database that is held by others. Milliseconds. */
+  waitMs?: number
 }
 
 /**
@@ -79,7 +81,7 @@ export function openDatabase(path: string, options: OpenOptions = {}): DatabaseS
 
 function openOnce(path: string, options: OpenOptions): DatabaseSync {
   const isNew = path === ':memory:' || !existsSync(path)
-  const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
+  const db = new DatabaseSync(path, { timeout: options.waitMs ?? BUSY_TIMEOUT_MS })
   try {
     // Asked before anything is set: a foreign file is not touched.
     if (!isNew) refuseForeign(db, options.migrations ?? MIGRATIONS)
@@ -164,6 +166,8 @@ function refuseWhileOthersRun(db: DatabaseSync, gone: readonly string[]): void {
   )
 }
 
+const UNUSABLE_FOLDER: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'])
+
 function explain(error: unknown): unknown {
   const { errcode, message, code } = error as Error & { errcode?: number; code?: string }
   if (isFull(error as Error) || code === 'ENOSPC') {
@@ -172,9 +176,9 @@ function explain(error: unknown): unknown {
       { cause: error },
     )
   }
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+  if (code !== undefined && UNUSABLE_FOLDER.has(code)) {
     return new DatabaseRefusedError(
-      `the metadata database cannot be written (${code}): check who owns its folder and whether it is mounted read-only`,
+      `the metadata database cannot be written (${code}): check what its folder is, who owns it and whether it is mounted read-only`,
       { cause: error },
     )
   }

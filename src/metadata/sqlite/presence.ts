@@ -53,7 +53,6 @@ function lockOwn(folder: string, processId: string): DatabaseSync | undefined {
     return lock
   } catch {
     lock?.close()
-    rmSync(draft, { force: true })
     return undefined
   }
 }
@@ -83,7 +82,8 @@ function lockOf(path: string): DatabaseSync | undefined {
   let db: DatabaseSync | undefined
   try {
     db = new DatabaseSync(path, { timeout: 0 })
-    db.exec('BEGIN EXCLUSIVE')
+    // Nothing is ever written: no journal beside the file.
+    db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
     return db
   } catch {
     db?.close()

@@ -17,6 +17,8 @@ export type WriterOptions = {
   /** Absent: no journal. */
   journalFolder?: string
   ballastPath: string
+  /** How long another process is waited for. Milliseconds. */
+  waitMs?: number
 }
 export type WriterRequest = { id: number; transaction: Transaction } | { close: true } | { refill: true }
 export type WriterAnswer = { answers: { id: number; applied: Applied }[] } | { closed: true }
@@ -28,9 +30,10 @@ const REFILL_EVERY_MS = 100
 if (parentPort !== null) run(parentPort, workerData as WriterOptions)
 
 function run(port: NonNullable<typeof parentPort>, options: WriterOptions): void {
+  const { waitMs = BUSY_TIMEOUT_MS } = options
   const ballast = createBallast(options.ballastPath)
   const db = withRoom(ballast, () => {
-    const opened = new DatabaseSync(options.path, { timeout: BUSY_TIMEOUT_MS })
+    const opened = new DatabaseSync(options.path, { timeout: waitMs })
     opened.exec(CONNECTION_PRAGMAS)
     return opened
   })
@@ -51,7 +54,7 @@ function run(port: NonNullable<typeof parentPort>, options: WriterOptions): void
     } catch {
       return ballast.shrink()
     } finally {
-      db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+      db.exec(`PRAGMA busy_timeout = ${waitMs}`)
     }
   }
 

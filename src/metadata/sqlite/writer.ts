@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads'
 import {
   DatabaseBusyError,
   DatabaseFullError,
+  DatabaseLostError,
   ForeignKeyError,
   type Outcome,
   type Transaction,
@@ -82,9 +83,11 @@ export function createThreadWriter(options: WriterOptions): Writer {
       workerData: options,
     })
     started.on('message', answer)
-    started.on('error', (error) => fail(new Error('the database writer failed', { cause: error })))
+    started.on('error', (error) =>
+      fail(new DatabaseLostError('the database writer failed', { cause: error })),
+    )
     started.on('exit', () => {
-      if (worker === started) fail(new Error('the database writer ended'))
+      if (worker === started) fail(new DatabaseLostError('the database writer ended'))
     })
     worker = started
     return started
@@ -104,10 +107,11 @@ export function createThreadWriter(options: WriterOptions): Writer {
       return new Promise((resolve, reject) => {
         if (closing !== undefined) return reject(new Error('the database is closed'))
         const id = nextId++
-        waiting.set(id, { resolve, reject })
         const current = running()
-        current.ref()
+        // Before anybody waits for it: what cannot be sent throws here.
         current.postMessage({ id, transaction } satisfies WriterRequest)
+        waiting.set(id, { resolve, reject })
+        current.ref()
       })
     },
     refill() {

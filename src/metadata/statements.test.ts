@@ -1,0 +1,64 @@
+/** Every statement of this room is found by reading its source, and SQLite is asked how it would run it. */
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
+import { MIGRATIONS } from './migrations/migrations.ts'
+
+/** Those that may look at a whole table: few rows, or a foreign key's check that DO NOTHING never runs. */
+const MAY_SCAN: ReadonlySet<string> = new Set(['forget-dead-processes', 'create-repository'])
+/** A manifest's own list of references is sorted, nothing that is stored. */
+const MAY_SORT: ReadonlySet<string> = new Set(['missing-references'])
+
+type Found = { file: string; name: string; sql: string }
+
+function statementsOf(file: string): Found[] {
+  const source = readFileSync(new URL(file, import.meta.url), 'utf8')
+  const constants = new Map<string, string>()
+  for (const [, name, text] of source.matchAll(/^const (\w+) = '([^']*)'$/gm)) {
+    constants.set(name as string, text as string)
+  }
+  const found = [...source.matchAll(/name: '([^']+)',\s*sql:\s*(?:`([^`]*)`|'([^']*)')/g)].map(
+    ([, name, template, text]) => ({
+      file,
+      name: name as string,
+      sql: (template ?? text ?? '').replace(/\$\{(\w+)\}/g, (_, constant: string) => {
+        const value = constants.get(constant)
+        assert.ok(value !== undefined, `${file}: ${constant} of ${name}`)
+        return value
+      }),
+    }),
+  )
+  assert.equal(found.length, source.split(': Statement = {').length - 1, `${file}: all statements found`)
+  return found
+}
+
+const statements = readdirSync(new URL('.', import.meta.url))
+  .filter((file) => file.endsWith('.ts') && !/(\.test|-fixtures)\.ts$/.test(file))
+  .flatMap(statementsOf)
+
+test('statements have names of their own', () => {
+  assert.ok(statements.length > 50)
+  const names = statements.map(({ name }) => name)
+  assert.deepEqual(
+    names.filter((name, index) => names.indexOf(name) !== index),
+    [],
+  )
+})
+
+test('no statement reads a whole table or sorts what is stored', () => {
+  const db = new DatabaseSync(':memory:')
+  for (const migration of MIGRATIONS) db.exec(migration)
+  for (const { file, name, sql } of statements) {
+    const plan = db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all() as { detail: string }[]
+    for (const { detail } of plan) {
+      const scans = detail.startsWith('SCAN ') && !detail.includes('VIRTUAL TABLE')
+      if (scans) assert.ok(MAY_SCAN.has(name), `${file}, ${name}: ${detail}`)
+      if (detail.includes('TEMP B-TREE')) assert.ok(MAY_SORT.has(name), `${file}, ${name}: ${detail}`)
+      // A key of which only the repository is given is a scan of the repository; the lists are meant to be.
+      const walks = /\((repository_id|name)=\?\)$/.test(detail) && !/INDEX repositories_by_name/.test(detail)
+      if (walks && name !== 'create-repository') assert.fail(`${file}, ${name}: ${detail}`)
+    }
+  }
+  db.close()
+})
