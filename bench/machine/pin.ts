@@ -1,0 +1,21 @@
+/** Binding of programs to processors, by taskset. */
+import { execFileSync } from 'node:child_process'
+import { BenchFailure } from '../failure.ts'
+
+/** `unpinned`: both sides may use all processors. `pinned`: the server has the last one, the client the first. */
+export const MODES = ['unpinned', 'pinned'] as const
+export type Mode = (typeof MODES)[number]
+
+export function commandOn(cpu: number | undefined, command: string, args: string[]): [string, string[]] {
+  return cpu === undefined ? [command, args] : ['taskset', ['-c', String(cpu), command, ...args]]
+}
+
+/** Binds a process with all its threads; threads that it starts later follow. */
+export function bindProcess(pid: number, mode: Mode, processors: number): void {
+  const cpus = mode === 'pinned' ? String(processors - 1) : `0-${processors - 1}`
+  try {
+    execFileSync('taskset', ['-a', '-c', '-p', cpus, String(pid)], { stdio: 'pipe' })
+  } catch (error) {
+    throw new BenchFailure(`cannot bind process ${pid} to processor ${cpus}`, { cause: error })
+  }
+}

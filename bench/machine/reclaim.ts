@@ -1,0 +1,25 @@
+/** Keeps a long run from filling the disk, and one side's writes from slowing the next. */
+import { execFile } from 'node:child_process'
+import { readdirSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+
+/**
+ * Removes the files of at least `size` bytes that were written since, from below a registry's back: they hold blobs
+ * that were pushed only to be measured and are never asked for again.
+ * @param since milliseconds since 1970
+ */
+export function removePushed(folder: string, size: number, since: number): void {
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue
+    const path = join(entry.parentPath, entry.name)
+    const found = statSync(path, { throwIfNoEntry: false })
+    if (found !== undefined && found.size >= size && found.mtimeMs >= since) rmSync(path, { force: true })
+  }
+}
+
+/** Waits until everything on the folder's filesystem is on the disk. */
+export function settle(folder: string): Promise<void> {
+  return new Promise((resolve) => {
+    execFile('sync', ['-f', folder], () => resolve())
+  })
+}

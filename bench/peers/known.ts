@@ -1,0 +1,141 @@
+/** Berth and the registries that the benchmark knows how to start, each in comparable settings: no log of requests. */
+import { programPath } from '../../test/lib/prerequisite.ts'
+import { readVersion } from '../../src/version.ts'
+import { firstLine } from '../tools/tools.ts'
+import type { Around, Launch, Peer } from './peer.ts'
+
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
+
+/** One file for Berth and for Distribution: the same settings mean the same. */
+function distributionFile(around: Around, more: { accessLog?: boolean; metrics?: boolean } = {}): string {
+  const { folder, port, tls } = around
+  return JSON.stringify({
+    version: 0.1,
+    log: { level: more.accessLog ? 'info' : 'error', accesslog: { disabled: more.accessLog !== true } },
+    storage: {
+      filesystem: { rootdirectory: `${folder}/data` },
+      delete: { enabled: true },
+      cache: { blobdescriptor: 'inmemory' },
+    },
+    http: {
+      addr: `127.0.0.1:${port}`,
+      secret: 'of a benchmark',
+      ...(tls && { tls: { certificate: tls.certificate, key: tls.key } }),
+      ...(more.metrics && { debug: { addr: '127.0.0.1:0', prometheus: { enabled: true } } }),
+    },
+  })
+}
+
+function fromFile(command: string, args: readonly string[], text: string, folder: string): Launch {
+  const file = `${folder}/config.yml`
+  return { command, args: [...args, file], files: { [file]: text } }
+}
+
+function berth(name: string, more: { accessLog?: boolean; metrics?: boolean } = {}): Peer {
+  return {
+    name,
+    version: `Berth ${readVersion()}, Node ${process.version}`,
+    configuration:
+      name === 'berth'
+        ? 'no access log, filesystem'
+        : 'access log to a pipe, metrics on a debug port, filesystem',
+    hasTls: true,
+    launch: (around) =>
+      fromFile(process.execPath, [MAIN, 'serve'], distributionFile(around, more), around.folder),
+  }
+}
+
+function distribution(
+  name: string,
+  command: string,
+  version: string,
+  env: Record<string, string> = {},
+): Peer {
+  const extra = Object.entries(env).map(([key, value]) => `, ${key}=${value}`)
+  return {
+    name,
+    version,
+    configuration: `no access log, level error, filesystem, in-memory cache of descriptors${extra.join('')}`,
+    hasTls: true,
+    launch: (around) => ({
+      ...fromFile(command, ['serve'], distributionFile(around), around.folder),
+      env: { OTEL_TRACES_EXPORTER: 'none', ...env },
+    }),
+  }
+}
+
+function zot(name: string, command: string, version: string, commit: boolean): Peer {
+  return {
+    name,
+    version,
+    configuration: `minimal build, level error, gc off, compat docker2s2, commit ${commit ? 'on' : 'off (does not sync)'}`,
+    hasTls: true,
+    launch: ({ folder, port, tls }) => {
+      const file = `${folder}/config.json`
+      const text = JSON.stringify({
+        distSpecVersion: '1.1.1',
+        storage: { rootDirectory: `${folder}/data`, gc: false, commit },
+        http: {
+          address: '127.0.0.1',
+          port: String(port),
+          compat: ['docker2s2'],
+          ...(tls && { tls: { cert: tls.certificate, key: tls.key } }),
+        },
+        log: { level: 'error' },
+      })
+      return { command, args: ['serve', file], files: { [file]: text } }
+    },
+  }
+}
+
+/** A program called `registry` may be anything, Berth included. */
+function findDistribution(program: string): { command: string; version: string } | undefined {
+  const command = programPath(program)
+  const said = command === undefined ? '' : firstLine(command, ['--version'])
+  const version = /github\.com\/(?:distribution|docker)\/distribution\S*\s+(\S+)/.exec(said)?.[1]
+  if (command === undefined || version === undefined) return undefined
+  return { command, version: `Distribution ${version}${goVersion(command)}` }
+}
+
+/** The toolchain decides much: which instructions hash, how memory is collected. */
+function goVersion(command: string): string {
+  if (programPath('go') === undefined) return ''
+  const found = /: (go[\d.]+\S*)/.exec(firstLine('go', ['version', command]))?.[1]
+  return found === undefined ? '' : `, ${found}`
+}
+
+/** Berth first, then what is on the PATH. `+log`, `+gogc800` and `zot` (which does not sync) only run when named. */
+export function knownPeers(): Peer[] {
+  const peers = [berth('berth'), berth('berth+log', { accessLog: true, metrics: true })]
+  const today = findDistribution('registry')
+  if (today !== undefined) {
+    peers.push(distribution('distribution', today.command, today.version))
+    peers.push(distribution('distribution+gogc800', today.command, today.version, { GOGC: '800' }))
+  }
+  const command = programPath('zot')
+  if (command !== undefined) {
+    const version = `zot ${zotVersion(command)}${goVersion(command)}`
+    peers.push(zot('zot+commit', command, version, true), zot('zot', command, version, false))
+  }
+  const old = findDistribution('docker-registry')
+  if (old !== undefined) peers.push(distribution('docker-registry', old.command, old.version))
+  return peers
+}
+
+function zotVersion(command: string): string {
+  const said = firstLine(command, ['--version'])
+  try {
+    const { commit } = JSON.parse(said) as { commit?: string }
+    return commit ?? said
+  } catch {
+    return /"?(?:commit|release-tag|version)"?[:=]\s*"?([^",\s]+)/i.exec(said)?.[1] ?? 'of unknown version'
+  }
+}
+
+const ON_REQUEST: ReadonlySet<string> = new Set(['berth+log', 'distribution+gogc800'])
+/** A quick run has no time for more. */
+const QUICK: ReadonlySet<string> = new Set(['berth', 'distribution', 'zot+commit'])
+
+export function defaultPeers(peers: readonly Peer[], isQuick: boolean): Peer[] {
+  return peers.filter(({ name }) => (isQuick ? QUICK.has(name) : !ON_REQUEST.has(name)))
+}

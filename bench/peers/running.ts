@@ -1,0 +1,165 @@
+/** A side that runs: started in a folder of its own on loopback, watched, started again where a row asks for it. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { connect, createServer, type AddressInfo } from 'node:net'
+import { request } from 'node:http'
+import { request as secureRequest } from 'node:https'
+import { dirname } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { BenchFailure } from '../failure.ts'
+import type { Server } from '../tools/figures.ts'
+import type { Around, Peer } from './peer.ts'
+
+export type Running = {
+  readonly peer: Peer
+  readonly server: Server
+  readonly url: string
+  readonly folder: string
+  readonly pid: number
+  /** @throws BenchFailure if it ended, with the end of its log */
+  expectAlive(): void
+  /** Ends and starts it on the same folder. @returns milliseconds from the start to the first answer */
+  restart(): Promise<number>
+  stop(): Promise<void>
+}
+
+const READY_MS = 120_000
+const STOP_MS = 20_000
+const LOG_KEPT = 16 * 1024
+
+export async function startPeer(
+  peer: Peer & { port?: number },
+  folder: string,
+  tls?: Around['tls'],
+): Promise<Running> {
+  mkdirSync(folder, { recursive: true })
+  const around: Around = { folder, port: peer.port ?? (await freePort()), tls }
+  let child: Child = await start(peer, around)
+  return {
+    peer,
+    folder,
+    server: { port: around.port, isTls: tls !== undefined },
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${around.port}`,
+    get pid() {
+      return child.pid
+    },
+    expectAlive: () => child.expectAlive(),
+    async restart() {
+      await child.stop()
+      child = await start(peer, around)
+      return child.startedAfter
+    },
+    stop: () => child.stop(),
+  }
+}
+
+type Child = { pid: number; startedAfter: number; expectAlive(): void; stop(): Promise<void> }
+
+async function start(peer: Peer, around: Around): Promise<Child> {
+  const { command, args, env, files } = peer.launch(around)
+  for (const [path, text] of Object.entries(files ?? {})) {
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, text)
+  }
+  const began = performance.now()
+  const child = spawn(command, args, {
+    cwd: around.folder,
+    env: { ...ownEnvironment(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const log = keepLog(child)
+  let end: string | undefined
+  const ended = new Promise<void>((resolve) => {
+    child.once('error', (error) => resolve(void (end ??= error.message)))
+    child.once('exit', (code, signal) => resolve(void (end ??= String(code ?? signal))))
+  })
+  const kill = (): void => void child.kill('SIGKILL')
+  process.once('exit', kill)
+  void ended.then(() => process.off('exit', kill))
+  const died = (): BenchFailure =>
+    new BenchFailure(`${peer.name} died (${end}); the end of its log:\n${log()}`)
+  const deadline = Date.now() + READY_MS
+  while (!(await answers(around))) {
+    if (end !== undefined) throw died()
+    if (Date.now() > deadline) {
+      kill()
+      throw new BenchFailure(`${peer.name} was not ready after ${READY_MS / 1000} s; its log:\n${log()}`)
+    }
+  }
+  return {
+    pid: child.pid ?? 0,
+    startedAfter: performance.now() - began,
+    expectAlive: () => {
+      if (end !== undefined) throw died()
+    },
+    async stop() {
+      if (end !== undefined) return
+      child.kill('SIGTERM')
+      const late = setTimeout(kill, STOP_MS)
+      await ended
+      clearTimeout(late)
+    },
+  }
+}
+
+function keepLog(child: ChildProcess): () => string {
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (part: string) => (text = (text + part).slice(-LOG_KEPT)))
+  }
+  return () => text.trim()
+}
+
+/** What was set for the caller's own registry must not reach those that are measured. */
+function ownEnvironment(): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('REGISTRY_')))
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+/** Whether `GET /v2/` is answered by anything; tried about every millisecond, since a start is timed by it. */
+async function answers(around: Around): Promise<boolean> {
+  if (!(await listens(around.port))) {
+    await wait(1)
+    return false
+  }
+  const send = around.tls === undefined ? request : secureRequest
+  return new Promise((resolve) => {
+    const asked = send(
+      {
+        host: '127.0.0.1',
+        port: around.port,
+        path: '/v2/',
+        agent: false,
+        timeout: 5000,
+        rejectUnauthorized: false,
+      },
+      (response) => {
+        response.resume()
+        response.once('close', () => resolve(true))
+      },
+    )
+    asked.once('error', () => resolve(false))
+    asked.once('timeout', () => asked.destroy())
+    asked.end()
+  })
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
