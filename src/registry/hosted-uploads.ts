@@ -131,6 +131,7 @@ export function createHostedUploads(parts: HostedParts): { verbs: UploadVerbs; c
       return receiveWhole(call, repository, digest, body, uploadCommit(id, row.version, false))
     }
     const written = await writer.prepareFinish(call, row, digest, chunk)
+    if (written === undefined) return finish(call, repository, id, digest, chunk)
     try {
       checkDigest(written.digest, digest)
       const finished = await store.finish(written.state, digest)

@@ -6,7 +6,7 @@ import type { HostedParts } from './hosted.ts'
 import type { Call, Chunk } from './registry.ts'
 import { asError, createUploadBytes, stateOf } from './upload-bytes.ts'
 import { type Claimed, createUploadClaims, linkSignals, type UploadClaims } from './upload-claims.ts'
-import { brokenOff, checkLength, stillWriting, takenOver } from './upload-errors.ts'
+import { brokenOff, checkLength, takenOver } from './upload-errors.ts'
 import type { UploadSessions } from './upload-sessions.ts'
 
 export type WrittenObject = { state: UploadState; digest: Digest }
@@ -17,13 +17,14 @@ export type UploadWriter = Pick<UploadClaims, 'stopOwn'> & {
   /**
    * Takes the last chunk, if any, and tells the digest of everything; the upload's row is not changed by a wrong one.
    * The caller ends it when the blob is there, or is not to be.
+   * @returns undefined: another request of this process was quicker; look again
    */
   prepareFinish(
     call: Call,
     row: UploadRow,
     digest: Digest,
     chunk: Chunk | undefined,
-  ): Promise<WrittenObject & { version: number; end(): void }>
+  ): Promise<(WrittenObject & { version: number; end(): void }) | undefined>
   writeWhole(call: Call, object: ObjectId, digest: Digest, chunk: Chunk): Promise<WrittenObject>
 }
 
@@ -81,7 +82,7 @@ export function createUploadWriter(parts: HostedParts, sessions: UploadSessions)
     async prepareFinish(call, row, digest, chunk) {
       const algorithm = algorithmOf(digest)
       if (chunk === undefined && row.holder === undefined && row.object !== undefined) {
-        if (sessions.writer(row.id) !== undefined) throw stillWriting(row)
+        if (sessions.writer(row.id) !== undefined) return undefined
         const writer = sessions.begin(row.id, () => undefined)
         writer.finishing()
         const state = stateOf(row, row.object)

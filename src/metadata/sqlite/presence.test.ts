@@ -18,7 +18,7 @@ async function begin(folder: string, id: string) {
     globalThis.kept = announcePresence(${JSON.stringify(folder)}, '${id}')
     console.log('there')
     setInterval(() => undefined, 1000)`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+  const child = spawn(process.execPath, ['-e', code], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   await once(child.stdout, 'data')
