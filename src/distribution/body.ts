@@ -3,8 +3,9 @@ import type { IncomingMessage } from 'node:http'
 import { RegistryError } from '../oci/error.ts'
 import type { Chunk } from '../registry/registry.ts'
 
-/** Bytes that wait for a consumer before the connection is told to wait too. */
+/** Bytes, and pieces of any size, that wait for a consumer before the connection is told to wait too. */
 const MAX_WAITING = 256 * 1024
+const MAX_PIECES_WAITING = 256
 
 /** Whether a body was announced at all; one of no bytes does not count. */
 export function hasBody(request: IncomingMessage): boolean {
@@ -63,7 +64,7 @@ async function* iterate(request: IncomingMessage, memory: Memory): AsyncGenerato
     memory.own(chunk)
     waiting.push(chunk)
     bytes += chunk.byteLength
-    if (bytes >= MAX_WAITING) request.pause()
+    if (bytes >= MAX_WAITING || waiting.length >= MAX_PIECES_WAITING) request.pause()
     wake?.()
   }
   const onEnd = (): void => {
@@ -146,16 +147,33 @@ export async function readSmallBody(
   tooLarge: () => RegistryError,
   take: (bytes: number) => boolean = () => true,
 ): Promise<Uint8Array> {
-  if ((bodyLength(request) ?? 0) > limit) throw tooLarge()
-  const chunks: Uint8Array[] = []
+  const announced = bodyLength(request) ?? limit
+  if (announced > limit) throw tooLarge()
+  let whole: Uint8Array = new Uint8Array(0)
   let bytes = 0
   for await (const chunk of readBody(request)) {
-    bytes += chunk.byteLength
-    if (bytes > limit) throw tooLarge()
+    const end = bytes + chunk.byteLength
+    if (end > limit) throw tooLarge()
     if (!take(chunk.byteLength)) throw tooMany()
-    chunks.push(chunk)
+    if (bytes === 0) whole = chunk
+    else {
+      whole = withRoom(whole, bytes, end, announced)
+      whole.set(chunk, bytes)
+    }
+    bytes = end
   }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes)
+  return whole.subarray(0, bytes)
+}
+
+const SMALLEST_ROOM = 16 * 1024
+
+/** Copied together as they come: a list of the pieces would take many times their bytes, where each has only one. */
+function withRoom(whole: Uint8Array, bytes: number, needed: number, announced: number): Uint8Array {
+  if (needed <= whole.byteLength) return whole
+  const doubled = Math.max(2 * whole.byteLength, SMALLEST_ROOM)
+  const larger = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(doubled, announced)))
+  larger.set(whole.subarray(0, bytes))
+  return larger
 }
 
 function tooMany(): RegistryError {
