@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { ERROR_CODES } from '../../../src/oci/error.ts'
 import { createRandom } from '../../lib/content.ts'
 import { createRegistryClient } from '../../lib/registry-client.ts'
@@ -42,8 +42,10 @@ const server = await startServer({ root: join(folder, 'data') })
 afterwards(file, () => server.stop())
 const client = createRegistryClient(server.url)
 afterwards(file, () => client.close())
-await client.pushBlob(REPOSITORY, { bytes: Buffer.from(BLOB), digest: sha256(BLOB) }, 'post-put')
-await serves()
+before(async () => {
+  await client.pushBlob(REPOSITORY, { bytes: Buffer.from(BLOB), digest: sha256(BLOB) }, 'post-put')
+  await serves()
+})
 
 /** What was there before is there, and can be pushed again. */
 async function serves(): Promise<void> {
