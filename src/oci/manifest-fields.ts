@@ -15,6 +15,37 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/**
+ * Go's decoder, which most clients have, ignores the case of keys: `Layers` beside `layers` would mean one thing to
+ * them and another to everyone else.
+ */
+export function refuseOtherCase(object: JsonObject, known: ReadonlyMap<string, string>, at: string): void {
+  for (const key of Object.keys(object)) {
+    const meant = known.get(key.toLowerCase())
+    if (meant !== undefined && meant !== key) {
+      throw invalid(
+        `${at} has ${JSON.stringify(key)}, which some clients read as ${JSON.stringify(meant)}: write it so`,
+      )
+    }
+  }
+}
+
+/** Lower case → as the specification writes it. */
+export function fieldNames(...names: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(names.map((name) => [name.toLowerCase(), name]))
+}
+
+const DESCRIPTOR_FIELDS = fieldNames(
+  'mediaType',
+  'digest',
+  'size',
+  'urls',
+  'annotations',
+  'data',
+  'artifactType',
+  'platform',
+)
+
 /** Absent and null are the same, as Go's decoder has it. */
 export function optionalObject(parent: JsonObject, key: string, at = key): JsonObject | undefined {
   const value = parent[key]
@@ -82,6 +113,7 @@ export function platformText(platform: JsonObject | undefined, at: string): stri
 export function descriptorOf(value: unknown, at: string): DescriptorFields {
   if (!isObject(value))
     throw invalid(`${at} must be a descriptor (an object with mediaType, digest and size)`)
+  refuseOtherCase(value, DESCRIPTOR_FIELDS, at)
   const mediaType = optionalString(value, 'mediaType', `${at}.mediaType`)
   if (mediaType === undefined || mediaType === '') throw invalid(`${at} has no mediaType`)
   const digest = digestField(value, at)

@@ -105,6 +105,8 @@ const BAD: readonly [name: string, type: string | undefined, body: unknown, says
   ['data of another size', OCI, { ...image, config: { ...config, data: 'eHg=' } }, /2 bytes/],
   ['data of another digest', OCI, { ...image, config: { ...config, data: 'eQ==' } }, /digest beside it/],
   ['data that is not base64', OCI, { ...image, config: { ...config, data: '%%%' } }, /base64/],
+  ['a key that Go reads as another', OCI, { ...image, Layers: [] }, /"Layers".*"layers"/],
+  ['the same in a layer', OCI, { ...image, layers: [{ ...layer, Digest: digest }] }, /"Digest"/],
   ['a subject without digest', OCI, { ...image, subject: {} }, /subject/],
   [
     'too many layers',

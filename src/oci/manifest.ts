@@ -9,12 +9,14 @@ import {
   annotationsOf,
   type DescriptorFields,
   descriptorOf,
+  fieldNames,
   invalid,
   isObject,
   type JsonObject,
   optionalArray,
   optionalObject,
   optionalString,
+  refuseOtherCase,
 } from './manifest-fields.ts'
 
 export type ManifestReference = {
@@ -51,6 +53,7 @@ export function parseManifest(
   maxReferences: number,
 ): ParsedManifest {
   const document = parseJson(bytes)
+  refuseOtherCase(document, MANIFEST_FIELDS, 'the manifest')
   const mediaType = mediaTypeOf(contentType, document)
   refuseAmbiguity(document, mediaType)
   if (document['schemaVersion'] !== 2 && mediaType !== MEDIA_TYPE.ociArtifact) {
@@ -60,6 +63,19 @@ export function parseManifest(
   if (mediaType === MEDIA_TYPE.ociArtifact) return parseArtifact(mediaType, document, maxReferences)
   return parseImage(mediaType, document, maxReferences)
 }
+
+const MANIFEST_FIELDS = fieldNames(
+  'schemaVersion',
+  'mediaType',
+  'config',
+  'layers',
+  'manifests',
+  'blobs',
+  'fsLayers',
+  'subject',
+  'artifactType',
+  'annotations',
+)
 
 function parseJson(bytes: Uint8Array): JsonObject {
   if (bytes.byteLength === 0) throw invalid('the manifest is empty: send its JSON as the body')
