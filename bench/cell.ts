@@ -127,7 +127,7 @@ async function runPull(cell: Cell, load: Load & { kind: 'pull' }): Promise<Outco
   const { connections } = load
   const requests = requestsFile(cell, load.asked(cell.content))
   await warmUp(cell, requests, connections)
-  const work = { requests, connections, seconds: cell.seconds }
+  const work = { requests, connections, seconds: cell.isQuick ? cell.seconds * 0.6 : cell.seconds }
   const measured = await withCpu(cell, () => cell.client.pull(cell.side.running.server, work))
   return outcomeOf(...measured, load.perByte ? 'byte' : 'request')
 }
@@ -190,6 +190,9 @@ async function runMixed(cell: Cell, load: Load & { kind: 'mixed' }): Promise<Out
   }
 }
 
+/** Until what fits into the buffers of connections that nobody reads from has been sent. */
+const STALL_MS = 2000
+
 async function runStalled(cell: Cell, load: Load & { kind: 'stalled' }): Promise<Outcome> {
   const { server } = cell.side.running
   const requests = requestsFile(cell, load.asked(cell.content))
@@ -198,9 +201,9 @@ async function runStalled(cell: Cell, load: Load & { kind: 'stalled' }): Promise
   const stalling = cell.client.stall(server, {
     requests: large,
     connections: load.stalled,
-    seconds: cell.seconds + 1,
+    seconds: cell.seconds + STALL_MS / 1000 + 1,
   })
-  const pulling = wait(500).then(() =>
+  const pulling = wait(STALL_MS).then(() =>
     withCpu(cell, () =>
       cell.client.pull(server, { requests, connections: load.connections, seconds: cell.seconds }),
     ),

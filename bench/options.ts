@@ -1,5 +1,6 @@
 /** The command line. */
 import { parseArgs } from 'node:util'
+import { FULL, QUICK, type Counts } from './content/content.ts'
 import { BenchFailure } from './failure.ts'
 import { MODES, type Mode } from './machine/pin.ts'
 
@@ -18,6 +19,8 @@ openssl where they are there.
                      "env", "files": {path: text}, "port", "tls": {"command", "files"}}; may be repeated
   --rounds N         rounds, the order reversed in each other one (default 5)
   --seconds S        time of a cell (default 2; wrk takes whole seconds)
+  --counts LIST      how much is there, e.g. tags=3000,repositories=1000,referrers=1000,spread=2000 (default 10,000
+                     tags and repositories, 1,000 referrers, 2,000 blobs of each size in spread-*)
   --modes NAMES      unpinned, pinned or both (server on the last processor, client on the first; default unpinned)
   --folder DIR       where the registries' folders go (default: the system's temporary folder)
   --out DIR          where bench.json and bench.svg go (default dist/bench)
@@ -33,6 +36,7 @@ export type Options = {
   peerFiles: string[]
   rounds: number
   seconds: number
+  counts: Counts
   modes: Mode[]
   folder: string | undefined
   out: string
@@ -52,6 +56,7 @@ export function parseOptions(args: readonly string[]): Options {
     peerFiles: values.peer ?? [],
     rounds: numberOf('rounds', values.rounds, isQuick ? 2 : 5, 1),
     seconds: numberOf('seconds', values.seconds, isQuick ? 1 : 2, 0.05),
+    counts: countsOf(values.counts, isQuick ? QUICK : FULL),
     modes: modesOf(values.modes ?? 'unpinned'),
     folder: values.folder,
     out: values.out ?? 'dist/bench',
@@ -72,6 +77,7 @@ function parse(args: readonly string[]) {
         peer: { type: 'string', multiple: true },
         rounds: { type: 'string' },
         seconds: { type: 'string' },
+        counts: { type: 'string' },
         modes: { type: 'string' },
         folder: { type: 'string' },
         out: { type: 'string' },
@@ -92,6 +98,17 @@ function numberOf(name: string, text: string | undefined, otherwise: number, lea
   const number = Number(text)
   if (!(number >= least)) throw new BenchFailure(`--${name} ${text}: at least ${least}`)
   return number
+}
+
+function countsOf(text: string | undefined, otherwise: Counts): Counts {
+  const counts = { ...otherwise }
+  for (const part of listOf(text)) {
+    const [name = '', count] = part.split('=')
+    if (!(name in counts)) throw new BenchFailure(`--counts ${name}: ${Object.keys(counts).join(', ')}`)
+    // Pages of 100 from the middle must be full.
+    counts[name as keyof Counts] = numberOf(`counts ${name}`, count ?? '', 0, 200)
+  }
+  return counts
 }
 
 function modesOf(text: string): Mode[] {

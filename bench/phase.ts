@@ -49,16 +49,17 @@ export async function runPhase(options: PhaseOptions): Promise<PhaseResult> {
     for (const peer of options.peers) members.push(await open(peer, options))
     await fill(members, content, options)
     for (const member of members) await look(member, content, options)
+    const steady = options.rows.filter(({ load }) => load.kind !== 'start')
     const rows: RowResult[] = []
     for (const mode of options.modes) {
       if (mode === 'pinned') for (const { running } of members) bindProcess(running.pid, mode, cpus().length)
-      for (const row of options.rows) {
-        if (mode === 'pinned' && row.load.kind === 'start') continue
-        rows.push(await measureRow(row, mode, members, content, options))
-      }
+      for (const row of steady) rows.push(await measureRow(row, mode, members, content, options))
     }
     await wait(restMs(options))
     for (const { running, memory } of members) memory.after = residentMebibytes(running.pid)
+    // Last, since they end what was running; and never pinned.
+    for (const row of options.rows)
+      if (row.load.kind === 'start') rows.push(await measureRow(row, 'unpinned', members, content, options))
     return { sides: members, rows }
   } finally {
     for (const { running, exchange } of members) {
@@ -82,7 +83,7 @@ async function open(peer: Peer, options: PhaseOptions): Promise<PhaseMember> {
     peer,
     running,
     exchange: createExchange(running.url),
-    abilities: { singlePost: false, referrers: false },
+    abilities: { singlePost: false, referrers: false, tagPages: false },
     syncs: 'unknown',
     memory: { idle, seeded: idle, peak: idle, after: idle },
     seeding: 0,

@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { FULL, QUICK } from './content/content.ts'
 import { BenchFailure } from './failure.ts'
 import { busyPercent, describeMachine, readTimes, stealPercent } from './machine/describe.ts'
 import type { Options } from './options.ts'
@@ -59,7 +58,7 @@ export async function runBench(options: Options, tell: (line: string) => void): 
       tools: describeTools(tools),
       busyBefore,
       steal: stealPercent(times),
-      counts: options.isQuick ? QUICK : FULL,
+      counts: options.counts,
       sides: sidesOf(peers, phases),
       rows: phases.flatMap((phase) => phase.rows),
     }
@@ -78,7 +77,7 @@ async function runPhases(
 ): Promise<PhaseResult[]> {
   const plain = rows.filter(({ tls }) => tls !== true)
   const secure = rows.filter(({ tls }) => tls === true)
-  const { modes, rounds, seconds, isQuick } = options
+  const { modes, rounds, seconds, isQuick, counts } = options
   const common = {
     modes,
     rounds,
@@ -86,7 +85,7 @@ async function runPhases(
     isQuick,
     tools,
     folder,
-    counts: isQuick ? QUICK : FULL,
+    counts,
     runId: randomBytes(6).toString('hex'),
     tell,
   } satisfies Partial<PhaseOptions>

@@ -31,7 +31,7 @@ export type LargeSize = '64m' | '1g'
 
 export type Counts = { tags: number; repositories: number; referrers: number; spread: number }
 export const FULL: Counts = { tags: 10_000, repositories: 10_000, referrers: 1000, spread: 2000 }
-export const QUICK: Counts = { tags: 1000, repositories: 500, referrers: 100, spread: 200 }
+export const QUICK: Counts = { tags: 500, repositories: 300, referrers: 100, spread: 100 }
 
 export const APP = 'bench/app'
 export const TAG = 'latest'

@@ -35,7 +35,8 @@ export async function seed(part: Part, seeding: Seeding): Promise<void> {
         content.image.config,
         ...content.image.layers,
       ])
-      return putManifest(exchange, APP, TAG, content.image.manifest)
+      for (const tag of [TAG, 'another']) await putManifest(exchange, APP, tag, content.image.manifest)
+      return
     case 'blob-64m':
       return seedLarge('64m', seeding)
     case 'blob-1g':
@@ -97,7 +98,7 @@ async function seedLarge(size: LargeSize, { server, client, content }: Seeding):
 }
 
 /** What a registry can do that not all can. */
-export type Abilities = { singlePost: boolean; referrers: boolean }
+export type Abilities = { singlePost: boolean; referrers: boolean; tagPages: boolean }
 
 /** Asks for it once, small. */
 export async function probeAbilities(exchange: Exchange, content: Content): Promise<Abilities> {
@@ -109,5 +110,10 @@ export async function probeAbilities(exchange: Exchange, content: Content): Prom
     })
     .catch(() => undefined)
   const referrers = await exchange.ask('GET', `/v2/${APP}/referrers/${content.image.manifest.digest}`)
-  return { singlePost: posted?.status === 201, referrers: referrers.status === 200 }
+  const page = await exchange.ask('GET', `/v2/${APP}/tags/list?n=1`)
+  return {
+    singlePost: posted?.status === 201,
+    referrers: referrers.status === 200,
+    tagPages: page.status === 200 && page.body.includes('another') && !page.body.includes(TAG),
+  }
 }

@@ -1,6 +1,6 @@
 /** Keeps a long run from filling the disk, and one side's writes from slowing the next. */
 import { execFile } from 'node:child_process'
-import { readdirSync, rmSync, statSync } from 'node:fs'
+import { readdirSync, rmSync, statSync, type Dirent } from 'node:fs'
 import { join } from 'node:path'
 
 /**
@@ -9,11 +9,24 @@ import { join } from 'node:path'
  * @param since milliseconds since 1970
  */
 export function removePushed(folder: string, size: number, since: number): void {
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue
-    const path = join(entry.parentPath, entry.name)
-    const found = statSync(path, { throwIfNoEntry: false })
-    if (found !== undefined && found.size >= size && found.mtimeMs >= since) rmSync(path, { force: true })
+  for (const entry of list(folder)) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) {
+      removePushed(path, size, since)
+    } else if (entry.isFile()) {
+      const found = statSync(path, { throwIfNoEntry: false })
+      if (found !== undefined && found.size >= size && found.mtimeMs >= since) rmSync(path, { force: true })
+    }
+  }
+}
+
+/** A registry at work may remove a folder that was there a moment ago. */
+function list(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
   }
 }
 

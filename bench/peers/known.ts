@@ -1,7 +1,7 @@
 /** Berth and the registries that the benchmark knows how to start, each in comparable settings: no log of requests. */
 import { programPath } from '../../test/lib/prerequisite.ts'
 import { readVersion } from '../../src/version.ts'
-import { firstLine } from '../tools/tools.ts'
+import { firstLine, outputOf } from '../tools/tools.ts'
 import type { Around, Launch, Peer } from './peer.ts'
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
@@ -122,14 +122,14 @@ export function knownPeers(): Peer[] {
   return peers
 }
 
+/** Its own word is empty where it was not built by its Makefile: then the revision that Go noted. */
 function zotVersion(command: string): string {
-  const said = firstLine(command, ['--version'])
-  try {
-    const { commit } = JSON.parse(said) as { commit?: string }
-    return commit ?? said
-  } catch {
-    return /"?(?:commit|release-tag|version)"?[:=]\s*"?([^",\s]+)/i.exec(said)?.[1] ?? 'of unknown version'
-  }
+  const said = /"commit":"([^"]+)"/.exec(firstLine(command, ['--version']))?.[1]
+  if (said !== undefined) return said
+  const noted = programPath('go') === undefined ? '' : outputOf('go', ['version', '-m', command])
+  const revision = /vcs\.revision=(\w{8})/.exec(noted)?.[1]
+  const day = /vcs\.time=([\d-]{10})/.exec(noted)?.[1]
+  return revision === undefined ? 'of unknown version' : `${revision} of ${day}`
 }
 
 const ON_REQUEST: ReadonlySet<string> = new Set(['berth+log', 'distribution+gogc800'])

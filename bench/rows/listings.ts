@@ -11,6 +11,7 @@ type Listing = {
   names: (content: Content) => string[]
   of: (document: Record<string, unknown>) => string[]
   connections: readonly number[]
+  needs?: NonNullable<Row['needs']>
   goal?: Goal
   quick?: boolean
 }
@@ -43,6 +44,7 @@ const LISTINGS: readonly Listing[] = [
     names: ({ counts, tagName }) => range(middle(counts.tags), 100).map((index) => tagName(index)),
     of: textsOf('tags'),
     connections: [1],
+    needs: 'tagPages',
     goal: { wall: 6 },
   },
   {
@@ -86,6 +88,7 @@ const LISTINGS: readonly Listing[] = [
     names: (content) => range(0, content.counts.referrers).map((index) => content.referrer(index).digest),
     of: (document) => (document['manifests'] as { digest: string }[]).map(({ digest }) => digest),
     connections: [1, 16],
+    needs: 'referrers',
   },
 ]
 
@@ -118,7 +121,7 @@ export function listingRows(): Row[] {
       ],
       quick: listing.quick === true && connections === 1,
       ...(listing.goal && { goal: listing.goal }),
-      ...(listing.part === 'referrers' && { needs: 'referrers' as const }),
+      ...(listing.needs && { needs: listing.needs }),
     })),
   )
 }

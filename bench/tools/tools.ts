@@ -1,5 +1,5 @@
 /** The programs that make the load. None of them is JavaScript: the client must not be what is measured. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, globSync } from 'node:fs'
 import { join } from 'node:path'
 import { programPath } from '../../test/lib/prerequisite.ts'
@@ -55,14 +55,11 @@ function compileClient(client: string): boolean {
   return false
 }
 
-/** The first line that a program says about its version; it may end with any code. */
-export function firstLine(command: string, args: readonly string[]): string {
-  try {
-    return (
-      execFileSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 10_000 }).toString() || ''
-    ).split('\n')[0] as string
-  } catch (error) {
-    const { stdout, stderr } = error as { stdout?: Buffer; stderr?: Buffer }
-    return (stdout?.toString() || stderr?.toString() || '').split('\n')[0] as string
-  }
+/** What a program says about itself; it may end with any code. */
+export function outputOf(command: string, args: readonly string[]): string {
+  const { stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', timeout: 10_000 })
+  return stdout || stderr || ''
 }
+
+export const firstLine = (command: string, args: readonly string[]): string =>
+  outputOf(command, args).split('\n')[0] as string
