@@ -165,6 +165,21 @@ test('what was saved after a request looked is not overwritten by it', () =>
     assert.ok(done >= 1)
   }))
 
+test('one byte that was sent anew to another process is hashed anew', () =>
+  withProcesses(2, async (one, two) => {
+    const { id } = await one.registry.startUpload(one.call, A, undefined)
+    await one.registry.appendUpload(one.call, A, id, chunkOf('x', 0))
+    // `Range: 0-0` may mean nothing: the client begins again.
+    await two.registry.appendUpload(two.call, A, id, chunkOf('a', 0))
+    await one.registry.appendUpload(one.call, A, id, chunkOf('bc', 1))
+    assert.equal(
+      await code(one.registry.finishUpload(one.call, A, id, sha256('xbc'), undefined)),
+      'DIGEST_INVALID',
+    )
+    await one.registry.finishUpload(one.call, A, id, sha256('abc'), undefined)
+    assert.equal(await readBlob(two, 'a', sha256('abc')), 'abc')
+  }))
+
 test('a closing request that is repeated while the first is at it gets the same answer', () =>
   withProcesses(1, async (one) => {
     const { id } = await one.registry.startUpload(one.call, A, undefined)

@@ -18,6 +18,8 @@ import {
 import { beat } from '../processes.ts'
 import { findRepository } from '../repositories.ts'
 import { deleteTagRow, listTagNames } from '../tags.ts'
+import { openDatabase } from './open.ts'
+import { createReadCache } from './read-cache.ts'
 
 const A = 'a' as never
 const V = 'v' as Tag
@@ -109,6 +111,32 @@ test('a first manifest publishes the repository for everyone', () =>
     await pushManifest(one.db, ['v'])
     for (const { db } of [one, two]) assert.equal((await findRepository(db, A))?.published, true)
   }))
+
+test('what a write under way touches is neither given out nor kept, until its answer', () => {
+  const db = openDatabase(':memory:')
+  const cache = createReadCache(db, 'p', 10_000)
+  const value = {}
+  for (const [touched, kept] of [
+    [['a'], 'b'],
+    [['*'], undefined],
+  ] as const) {
+    cache.sample()
+    for (const scope of ['a', 'b']) cache.set(scope, 'key', value, 10)
+    const first = cache.touching(touched)
+    const second = cache.touching(touched)
+    for (const end of [first, second]) {
+      assert.equal(cache.get('a', 'key'), undefined)
+      cache.set('a', 'key', value, 10)
+      assert.equal(cache.get('a', 'key'), undefined)
+      assert.equal(cache.get('b', 'key'), kept === 'b' ? value : undefined)
+      end()
+    }
+    assert.equal(cache.get('a', 'key'), undefined)
+    cache.set('a', 'key', value, 10)
+    assert.equal(cache.get('a', 'key'), value)
+  }
+  db.close()
+})
 
 test('while a write of its own is under way nothing older than what others see is served', () =>
   withMetadata(['1', '2'], async (one, two) => {

@@ -70,7 +70,7 @@ export function createReadCache(db: DatabaseSync, processId: string, maxBytes: n
     get(scope, key) {
       const name = `${scope}\n${key}`
       const entry = entries.get(name)
-      if (entry === undefined || writingAll > 0 || writing[entry.bucket] !== 0) return undefined
+      if (entry === undefined) return undefined
       if (generations[entry.bucket] !== entry.generation) {
         drop(name, entry)
         return undefined
@@ -82,6 +82,7 @@ export function createReadCache(db: DatabaseSync, processId: string, maxBytes: n
     },
     set(scope, key, value, weight) {
       const bucket = bucketOf(scope)
+      // Its commit may be seen by others already, or only after this row was read.
       if (writingAll > 0 || writing[bucket] !== 0) return
       const name = `${scope}\n${key}`
       const old = entries.get(name)
