@@ -17,7 +17,8 @@ import { afterwards, temporaryFolder } from '../lib/temporary.ts'
 import { askAndNeverRead, sendPart, type RawRequest } from './raw-request.ts'
 
 const STALLED = 200
-const MEMORY_LIMIT = 256 // MiB, the whole process
+/** MiB that all of them together may add; CNCF Distribution 3.1.2 grows by 830 here. */
+const MEMORY_LIMIT = 160
 const REPOSITORY = 'slow/clients'
 /** Longer than the time in which a body must make progress. */
 const PROGRESS = 150_000
@@ -51,7 +52,7 @@ test(
       `memory ${memoryBefore} → ${memory.now} MiB (peak ${memory.peak}); ` +
         `GET median ${before.median} → ${during.median} ms, slowest ${before.slowest} → ${during.slowest} ms`,
     )
-    assert.ok(memory.now < MEMORY_LIMIT, `${memory.now} MiB`)
+    assert.ok(memory.now - memoryBefore < MEMORY_LIMIT, `${memoryBefore} → ${memory.now} MiB`)
     assert.ok(during.median < 50 && during.slowest < 1000, JSON.stringify(during))
     if (process.env['BERTH_SLOW']) await allEnded(stalled)
     client.close()
