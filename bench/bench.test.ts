@@ -5,6 +5,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import type { SizeResult } from './growth/measure.ts'
 import { missingPrograms } from '../test/lib/prerequisite.ts'
 import { temporaryFolder } from '../test/lib/temporary.ts'
 import { parseSyncs } from './machine/syncs.ts'
@@ -244,4 +245,32 @@ test('every row has a name of its own, and a quick run some of them', () => {
     selectRows(rows, ['blob-1m-*'], false).map(({ name }) => name),
     ['blob-1m-c1', 'blob-1m-c4', 'blob-1m-c16'],
   )
+})
+
+test('growth: a filled database is one that the registry serves', { skip }, async (t) => {
+  const folder = temporaryFolder(t, 'bench')
+  const growth = new URL('growth.ts', import.meta.url).pathname
+  const args = [
+    growth,
+    '--sizes',
+    '1000,1200',
+    '--rounds',
+    '1',
+    '--folder',
+    folder,
+    '--out',
+    join(folder, 'out'),
+  ]
+  const ended = await run(process.execPath, args)
+  assert.equal(ended.code, 0, ended.said)
+  const { results } = JSON.parse(readFileSync(join(folder, 'out/growth.json'), 'utf8')) as {
+    results: SizeResult[]
+  }
+  assert.deepEqual(
+    results.map(({ size }) => size),
+    [1000, 1200],
+  )
+  for (const { operations } of results)
+    for (const [name, { p50 }] of Object.entries(operations)) assert.ok(p50 > 0, name)
+  assert.match(readFileSync(join(folder, 'out/growth.svg'), 'utf8'), /<polyline/)
 })

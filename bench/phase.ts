@@ -52,7 +52,8 @@ export async function runPhase(options: PhaseOptions): Promise<PhaseResult> {
     const steady = options.rows.filter(({ load }) => load.kind !== 'start')
     const rows: RowResult[] = []
     for (const mode of options.modes) {
-      if (mode === 'pinned') for (const { running } of members) bindProcess(running.pid, mode, cpus().length)
+      if (options.modes.includes('pinned'))
+        for (const { running } of members) bindProcess(running.pid, mode, cpus().length)
       for (const row of steady) rows.push(await measureRow(row, mode, members, content, options))
     }
     await wait(restMs(options))

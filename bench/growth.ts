@@ -1,0 +1,156 @@
+/** How the cost of an operation grows with what is there: `node bench/growth.ts --help`. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { BenchFailure } from './failure.ts'
+import { growthChart } from './growth/chart.ts'
+import { fill } from './growth/fill.ts'
+import { DELETED } from './growth/content.ts'
+import {
+  measureRound,
+  OPERATIONS,
+  type Latency,
+  type RoundResult,
+  type SizeResult,
+} from './growth/measure.ts'
+import { describeMachine } from './machine/describe.ts'
+import { knownPeers } from './peers/known.ts'
+import { startPeer, type Running } from './peers/running.ts'
+import { short } from './report/report.ts'
+import { median } from './results.ts'
+import { createClient } from './tools/client.ts'
+import { prepareTools } from './tools/tools.ts'
+
+const HELP = `Usage: node bench/growth.ts [OPTIONS]
+
+Fills a database with as many manifests, tags (in one repository) and repositories as a size says, straight and not by
+pushes, and measures Berth over it, one request at a time: a manifest, a page of tags, a page of the catalog, a push,
+a deletion. Writes growth.json and growth.svg.
+
+  --sizes LIST    default 1000,10000,100000
+  --rounds N      default 5, the order reversed in each other one; medians
+  --million       1,000,000 as well: some minutes and about 10 GB
+  --folder DIR    where the data goes (default: the system's temporary folder)
+  --out DIR       where the results go (default dist/bench)
+  --gate          exit code 1 where a median at the largest size is more than twice that at the smallest
+`
+
+/** A median may grow by this between the smallest and the largest size. */
+const LIMIT = 2
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(args: readonly string[]): Promise<number> {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        sizes: { type: 'string', default: '1000,10000,100000' },
+        rounds: { type: 'string', default: '5' },
+        million: { type: 'boolean', default: false },
+        folder: { type: 'string', default: tmpdir() },
+        out: { type: 'string', default: 'dist/bench' },
+        gate: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) {
+      process.stdout.write(HELP)
+      return 0
+    }
+    const sizes = parseSizes(values.sizes)
+    if (values.million) sizes.push(1_000_000)
+    const rounds = Number(values.rounds)
+    if (!Number.isInteger(rounds) || rounds < 1)
+      throw new BenchFailure(`--rounds ${values.rounds}: at least 1`)
+    const results = await grow(sizes, rounds, resolve(values.folder))
+    mkdirSync(values.out, { recursive: true })
+    const machine = describeMachine(values.out)
+    writeFileSync(join(values.out, 'growth.json'), `${JSON.stringify({ machine, results }, undefined, 1)}\n`)
+    writeFileSync(join(values.out, 'growth.svg'), growthChart(results))
+    process.stdout.write(`${tableOf(results)}written: ${join(values.out, 'growth.json')}, growth.svg\n`)
+    const isTooSteep = OPERATIONS.some((name) => growthOf(results, name) > LIMIT)
+    return values.gate && isTooSteep ? 1 : 0
+  } catch (error) {
+    const isBadOption = (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS') === true
+    if (!(error instanceof BenchFailure) && !isBadOption) throw error
+    process.stderr.write(`growth: FAILED: ${(error as Error).message}\n`)
+    return 1
+  }
+}
+
+function parseSizes(text: string): number[] {
+  return text.split(',').map((part) => {
+    const size = Number(part)
+    if (Number.isInteger(size) && size >= 1000) return size
+    throw new BenchFailure(`--sizes ${part}: whole numbers from 1000`)
+  })
+}
+
+type Sized = { size: number; running: Running; rounds: RoundResult[] }
+
+async function grow(sizes: readonly number[], rounds: number, parent: string): Promise<SizeResult[]> {
+  const folder = mkdtempSync(join(parent, 'berth-growth-'))
+  const tell = (line: string): void => void process.stderr.write(`${line}\n`)
+  const all: Sized[] = []
+  try {
+    const client = createClient(prepareTools(folder).client, undefined)
+    const [berth] = knownPeers()
+    if (berth === undefined) throw new BenchFailure('Berth is not there')
+    for (const size of sizes.toSorted((a, b) => a - b)) {
+      const began = performance.now()
+      const place = join(folder, `of-${size}`)
+      fill(join(place, 'data'), size, rounds * DELETED)
+      tell(`filled with ${size} after ${((performance.now() - began) / 1000).toFixed(1)} s`)
+      all.push({ size, running: await startPeer(berth, place), rounds: [] })
+    }
+    for (let round = 0; round < rounds; round++) {
+      tell(`round ${round + 1} of ${rounds}`)
+      for (const { size, running, rounds } of round % 2 === 0 ? all : all.toReversed()) {
+        rounds.push(await measureRound(size, round, running, client, folder))
+        running.expectAlive()
+      }
+    }
+    return all.map(({ size, rounds }) => ({ size, ...medianOf(rounds) }))
+  } finally {
+    for (const { running } of all) await running.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function medianOf(rounds: readonly RoundResult[]): RoundResult {
+  const operations = OPERATIONS.map((name): [string, Latency] => {
+    const all = rounds.map((round) => round.operations[name])
+    return [name, { p50: median(all.map(({ p50 }) => p50)), p99: median(all.map(({ p99 }) => p99)) }]
+  })
+  return {
+    start: median(rounds.map(({ start }) => start)),
+    databaseMiB: rounds[0]?.databaseMiB ?? 0,
+    operations: Object.fromEntries(operations) as RoundResult['operations'],
+  }
+}
+
+function growthOf(results: readonly SizeResult[], name: (typeof OPERATIONS)[number]): number {
+  const [first, last] = [results[0], results.at(-1)]
+  if (first === undefined || last === undefined) return Number.NaN
+  return last.operations[name].p50 / first.operations[name].p50
+}
+
+function tableOf(results: readonly SizeResult[]): string {
+  const sizes = results.map(({ size }) => size.toLocaleString('en-US'))
+  const lines = [
+    ['p50 / p99, ms', ...sizes, 'p50, last to first'],
+    ['---', ...sizes.map(() => '---'), '---'],
+    ...OPERATIONS.map((name) => {
+      const cells = results.map(
+        ({ operations }) => `${short(operations[name].p50)} / ${short(operations[name].p99)}`,
+      )
+      const growth = growthOf(results, name)
+      return [name, ...cells, `${growth.toFixed(2)}x${growth > LIMIT ? ' TOO STEEP' : ''}`]
+    }),
+    ['start, ms', ...results.map(({ start }) => start.toFixed(0)), ''],
+    ['database, MiB', ...results.map(({ databaseMiB }) => short(databaseMiB)), ''],
+  ]
+  return lines.map((line) => `| ${line.join(' | ')} |\n`).join('')
+}
