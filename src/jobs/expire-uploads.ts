@@ -1,6 +1,7 @@
-/** Uploads that nobody went on with end by themselves; their bytes become garbage. */
+/** Uploads that nobody went on with end by themselves; their bytes become garbage. Repositories that only they made go too. */
 import type { Logger } from '../lib/logger.ts'
 import type { Db } from '../metadata/database.ts'
+import { forgetUnusedRepositories } from '../metadata/repositories.ts'
 import { listStaleUploads, removeUpload } from '../metadata/uploads.ts'
 
 const BATCH = 200
@@ -28,6 +29,7 @@ export async function expireUploads(
     // Nothing removed: somebody else is at the same ones.
     if (stale.length < BATCH || removed === 0) break
   }
+  await forgetUnusedRepositories(db, now() - options.ageMs, 1000)
   if (ended > 0) log.info('unfinished uploads purged', { uploads: ended })
   return ended
 }

@@ -2,6 +2,7 @@
 import type { BlobStore } from '../blobs/blob-store.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
+import { DatabaseFullError } from '../metadata/database.ts'
 import { runJobIfDue } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/open-metadata.ts'
 import { beat } from '../metadata/processes.ts'
@@ -36,9 +37,9 @@ export function createTasks(parts: TaskParts): Task[] {
     )
 
   return [
-    { name: 'heartbeat', everyMs: 10 * SECOND, run: () => beat(db, processId, now()) },
+    { name: 'heartbeat', everyMs: 10 * SECOND, run: () => unlessFull(beat(db, processId, now())) },
     { name: 'refill-reserve', everyMs: MINUTE, run: async () => metadata.refillReserve() },
-    { name: 'flush-pulls', everyMs: MINUTE, run: () => pulls.flush() },
+    { name: 'flush-pulls', everyMs: MINUTE, run: () => unlessFull(pulls.flush()) },
     ...(readOnly
       ? []
       : [
@@ -74,4 +75,13 @@ export function createTasks(parts: TaskParts): Task[] {
           },
         ]),
   ]
+}
+
+/** What can wait does, without a line in the log every ten seconds. */
+async function unlessFull(write: Promise<void>): Promise<void> {
+  try {
+    await write
+  } catch (error) {
+    if (!(error instanceof DatabaseFullError)) throw error
+  }
 }

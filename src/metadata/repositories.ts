@@ -1,6 +1,6 @@
 /** Repositories: rows that uploads and manifests make, and the list of those that have had a manifest. */
 import type { RepositoryName } from '../oci/reference.ts'
-import type { Db, Statement, Step } from './database.ts'
+import { type Db, ForeignKeyError, type Statement, type Step } from './database.ts'
 
 /** A repository as statements need it. The id is never used again, so a stale one is refused, not mistaken. */
 export type RepositoryRow = { id: number; name: RepositoryName; published: boolean }
@@ -72,4 +72,50 @@ export async function findOrCreateRepository(
 export async function listRepositoryNames(db: Db, after: string, limit: number): Promise<string[]> {
   const rows = await db.read(LIST, { after, limit })
   return rows.map((row) => row['name'] as string)
+}
+
+const UNUSED: Statement = {
+  name: 'unused-repositories',
+  sql: `SELECT id, name FROM repositories r
+        WHERE deleted_at IS NULL AND published_at IS NULL AND created_at < :before
+        AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.repository_id = r.id)
+        AND NOT EXISTS (SELECT 1 FROM blob_links l WHERE l.repository_id = r.id)
+        ORDER BY created_at LIMIT :limit`,
+  rows: true,
+}
+const FORGET_COUNTS: Statement = {
+  name: 'forget-repository-counts',
+  sql: 'DELETE FROM repository_counts WHERE repository_id = :repositoryId',
+}
+const FORGET: Statement = {
+  name: 'forget-repository',
+  sql: 'DELETE FROM repositories WHERE id = :repositoryId AND published_at IS NULL',
+}
+
+/**
+ * Removes repositories that an upload made and that never got anything: else anyone could fill the database with
+ * names. Something that was pushed meanwhile holds its repository by a foreign key.
+ * @param before created before this time
+ * @returns how many of at most `limit`
+ */
+export async function forgetUnusedRepositories(db: Db, before: number, limit: number): Promise<number> {
+  const rows = await db.read(UNUSED, { before, limit })
+  let forgotten = 0
+  for (const row of rows) {
+    const removed = db.write({
+      steps: [{ statement: FORGET_COUNTS }, { statement: FORGET, expect: 1 }],
+      params: { repositoryId: row['id'] as number },
+      touches: [row['name'] as string],
+      journal: [{ do: 'forget-repository', repository: row['name'] as string }],
+      frees: true,
+    })
+    forgotten += await removed.then(
+      ({ done }) => Number(done),
+      (error: unknown) => {
+        if (error instanceof ForeignKeyError) return 0
+        throw error
+      },
+    )
+  }
+  return forgotten
 }

@@ -6,6 +6,8 @@ import { test } from 'node:test'
 import { MIGRATIONS } from './migrations/migrations.ts'
 
 /** Those that may look at a whole table: few rows, or a foreign key's check that DO NOTHING never runs. */
+/** The upsert looks up one name; EXISTS ends at the first row. */
+const MAY_WALK: ReadonlySet<string> = new Set(['create-repository', 'unused-repositories'])
 const MAY_SCAN: ReadonlySet<string> = new Set(['forget-dead-processes', 'create-repository'])
 type Found = { file: string; name: string; sql: string }
 
@@ -57,7 +59,7 @@ test('no statement reads a whole table or sorts what is stored', () => {
       assert.ok(!/TEMP B-TREE FOR (ORDER|GROUP)/.test(detail), `${file}, ${name}: ${detail}`)
       // A key of which only the repository is given is a scan of the repository; the lists are meant to be.
       const walks = /\((repository_id|name)=\?\)$/.test(detail) && !/INDEX repositories_by_name/.test(detail)
-      if (walks && name !== 'create-repository') assert.fail(`${file}, ${name}: ${detail}`)
+      if (walks && !MAY_WALK.has(name)) assert.fail(`${file}, ${name}: ${detail}`)
     }
   }
   db.close()

@@ -38,7 +38,7 @@ export function translateStorageError(error: unknown): unknown {
   return message === undefined ? error : new RegistryError('DENIED', message, { cause: error })
 }
 
-/** @returns the same verbs, throwing DENIED where the disk is full or read-only */
+/** @returns the same verbs, throwing DENIED where the disk is full or read-only, UNAVAILABLE where the database is busy */
 export function withStorageErrors(inner: Registry): Registry {
   const told = async <T>(result: Promise<T>): Promise<T> => {
     try {
@@ -48,13 +48,12 @@ export function withStorageErrors(inner: Registry): Registry {
     }
   }
   return {
-    // The hot reads write nothing that could find the disk full.
-    getManifest: inner.getManifest,
-    statManifest: inner.statManifest,
-    openBlob: inner.openBlob,
-    listTags: inner.listTags,
-    listReferrers: inner.listReferrers,
-    listRepositories: inner.listRepositories,
+    getManifest: (...args) => told(inner.getManifest(...args)),
+    statManifest: (...args) => told(inner.statManifest(...args)),
+    openBlob: (...args) => told(inner.openBlob(...args)),
+    listTags: (...args) => told(inner.listTags(...args)),
+    listReferrers: (...args) => told(inner.listReferrers(...args)),
+    listRepositories: (...args) => told(inner.listRepositories(...args)),
     statBlob: (...args) => told(inner.statBlob(...args)),
     putManifest: (...args) => told(inner.putManifest(...args)),
     deleteManifest: (...args) => told(inner.deleteManifest(...args)),

@@ -21,6 +21,8 @@ CREATE TABLE repositories (
 CREATE UNIQUE INDEX repositories_by_name ON repositories (name) WHERE deleted_at IS NULL;
 CREATE INDEX repositories_listed ON repositories (name) WHERE deleted_at IS NULL AND published_at IS NOT NULL;
 
+CREATE INDEX repositories_unpublished ON repositories (created_at) WHERE deleted_at IS NULL AND published_at IS NULL;
+
 CREATE TABLE repository_counts (
   repository_id INTEGER PRIMARY KEY REFERENCES repositories,
   tags INTEGER NOT NULL DEFAULT 0,
@@ -73,6 +75,8 @@ CREATE TABLE deletions ( -- one a DELETE request: what a restore brings back tog
   at INTEGER NOT NULL,
   cause TEXT NOT NULL
 ) STRICT;
+
+CREATE INDEX deletions_by_repository ON deletions (repository_id);
 
 CREATE TABLE manifests (
   repository_id INTEGER NOT NULL REFERENCES repositories ON DELETE RESTRICT,
@@ -177,6 +181,7 @@ CREATE TABLE uploads (
   touched_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX uploads_by_touch ON uploads (touched_at);
+CREATE INDEX uploads_by_repository ON uploads (repository_id);
 CREATE INDEX uploads_by_object ON uploads (object_id) WHERE object_id IS NOT NULL;
 CREATE INDEX uploads_by_next_object ON uploads (next_object_id) WHERE next_object_id IS NOT NULL;
 
