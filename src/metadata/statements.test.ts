@@ -6,8 +6,12 @@ import { test } from 'node:test'
 import { MIGRATIONS } from './migrations/migrations.ts'
 
 /** Those that may look at a whole table: few rows, or a foreign key's check that DO NOTHING never runs. */
-/** The upsert looks up one name; EXISTS ends at the first row. */
-const MAY_WALK: ReadonlySet<string> = new Set(['create-repository', 'unused-repositories'])
+/** The upsert looks up one name; EXISTS and foreign keys end at the first row. */
+const MAY_WALK: ReadonlySet<string> = new Set([
+  'create-repository',
+  'unused-repositories',
+  'forget-repository',
+])
 const MAY_SCAN: ReadonlySet<string> = new Set(['forget-dead-processes', 'create-repository'])
 type Found = { file: string; name: string; sql: string }
 
