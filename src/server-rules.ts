@@ -1,6 +1,6 @@
 /** Part of the composition: what each room is told of the configuration. */
 import type { Config } from './config/schema.ts'
-import type { HostedRules } from './registry/hosted.ts'
+import type { HostedRules } from './registry/hosted-parts.ts'
 import type { ListenAddress } from './serving/listener.ts'
 import type { TlsOptions } from './serving/tls.ts'
 

@@ -16,9 +16,10 @@ import { algorithmOf, type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import { actorOf } from './actor.ts'
-import type { HostedParts } from './hosted.ts'
-import { ignoringFullDisk, requireDeletes } from './hosted-manifests.ts'
+import { type HostedParts, requireDeletes } from './hosted-parts.ts'
+import { hashAll } from './read-source.ts'
 import type { ByteRange, Call, Registry } from './registry.ts'
+import { ignoringFullDisk } from './storage-errors.ts'
 
 type BlobVerbs = Pick<Registry, 'statBlob' | 'openBlob' | 'deleteBlob' | 'mountBlob'>
 type Bounds = { first: number; last: number }
@@ -134,18 +135,4 @@ function boundsOf(range: ByteRange, size: number): Bounds {
   throw new RegistryError('RANGE_INVALID', `the blob has ${size} bytes; the range asked for lies outside`, {
     detail: { size },
   })
-}
-
-/** Feeds everything a source gives to a hash. */
-export async function hashAll(
-  source: ByteSource,
-  hash: { update(bytes: Uint8Array): Promise<void> | void },
-): Promise<void> {
-  if (source.whole !== undefined) return void (await hash.update(source.whole))
-  for (;;) {
-    const piece = await source.read()
-    if (piece === undefined) return
-    await hash.update(piece.bytes)
-    piece.release()
-  }
 }

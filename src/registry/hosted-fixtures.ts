@@ -8,7 +8,8 @@ import { createPullRecorder } from '../metadata/pulls.ts'
 import { type Digest, digestOf } from '../oci/digest.ts'
 import { MEDIA_TYPE } from '../oci/descriptor.ts'
 import type { RepositoryName, Tag } from '../oci/reference.ts'
-import { createHostedRegistry, type HostedRules } from './hosted.ts'
+import { createHostedRegistry } from './hosted.ts'
+import type { HostedRules } from './hosted-parts.ts'
 import type { Call, Chunk, Registry } from './registry.ts'
 
 export type Fixture = {

@@ -8,7 +8,7 @@ import type { Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import { fallbackTag, parseManifest } from '../oci/manifest.ts'
 import { parseTag, type RepositoryName } from '../oci/reference.ts'
-import type { HostedParts } from './hosted.ts'
+import type { HostedParts } from './hosted-parts.ts'
 import type { Registry } from './registry.ts'
 
 type ListingVerbs = Pick<Registry, 'listTags' | 'listReferrers' | 'listRepositories'>

@@ -8,7 +8,6 @@ import {
   renewManifest,
   type StoredManifest,
 } from '../metadata/manifests.ts'
-import { DatabaseFullError } from '../metadata/database.ts'
 import { findOrCreateRepository, findRepository } from '../metadata/repositories.ts'
 import { deleteManifestRow, deleteTagRow } from '../metadata/tags.ts'
 import { algorithmOf, type Digest, digestOf } from '../oci/digest.ts'
@@ -16,9 +15,10 @@ import { RegistryError } from '../oci/error.ts'
 import { type ManifestReference, type ParsedManifest, parseManifest } from '../oci/manifest.ts'
 import type { Reference, RepositoryName } from '../oci/reference.ts'
 import { actorOf } from './actor.ts'
-import type { HostedParts, HostedRules } from './hosted.ts'
+import { type HostedParts, type HostedRules, requireDeletes } from './hosted-parts.ts'
 import { readImageConfig } from './image-config.ts'
 import type { ManifestPut, Registry } from './registry.ts'
+import { ignoringFullDisk } from './storage-errors.ts'
 
 type ManifestVerbs = Pick<
   Registry,
@@ -101,25 +101,6 @@ export function createHostedManifests(parts: HostedParts): ManifestVerbs {
       const deleted = await deleteTagRow(db, repository, tag, rules.keepMs, actorOf(call, clock.now()))
       if (!deleted) throw unknownManifest({ kind: 'tag', tag })
     },
-  }
-}
-
-/** @throws RegistryError UNSUPPORTED */
-export function requireDeletes(rules: HostedRules): void {
-  if (rules.deletes) return
-  throw new RegistryError(
-    'UNSUPPORTED',
-    'deletes are switched off: set storage.delete.enabled (REGISTRY_STORAGE_DELETE_ENABLED=true)',
-  )
-}
-
-/** A lease is a promise for later; reading must go on where there is no room to write it down. */
-export async function ignoringFullDisk<T>(write: Promise<T>): Promise<T | undefined> {
-  try {
-    return await write
-  } catch (error) {
-    if (error instanceof DatabaseFullError) return undefined
-    throw error
   }
 }
 

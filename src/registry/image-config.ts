@@ -1,9 +1,10 @@
 /** What the config blob of an image says of it, for lists; never needed to serve it. */
-import type { BlobStore, ByteSource, StoredObject } from '../blobs/blob-store.ts'
+import type { BlobStore, StoredObject } from '../blobs/blob-store.ts'
 import type { LinkedBlob } from '../metadata/blob-links.ts'
 import type { ManifestDetails } from '../metadata/manifests.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { isObject, optionalString, platformText } from '../oci/manifest-fields.ts'
+import { readAll } from './read-source.ts'
 
 const CONFIG_TYPES: ReadonlySet<string> = new Set([
   'application/vnd.oci.image.config.v1+json',
@@ -40,20 +41,5 @@ function detailsOf(document: unknown): ManifestDetails {
   return {
     platform: platformText(document, 'config'),
     ...(Number.isSafeInteger(created) && { created }),
-  }
-}
-
-async function readAll(source: ByteSource): Promise<Buffer> {
-  if (source.whole !== undefined) return Buffer.from(source.whole)
-  const pieces: Buffer[] = []
-  try {
-    for (;;) {
-      const piece = await source.read()
-      if (piece === undefined) return Buffer.concat(pieces)
-      pieces.push(Buffer.from(piece.bytes))
-      piece.release()
-    }
-  } finally {
-    source.close()
   }
 }

@@ -2,7 +2,7 @@
 import type { BlobStore, ObjectId, RunningHash, UploadState } from '../blobs/blob-store.ts'
 import type { UploadRow } from '../metadata/uploads.ts'
 import { algorithmOf, type Digest, type DigestAlgorithm } from '../oci/digest.ts'
-import { hashAll } from './hosted-blobs.ts'
+import { hashAll } from './read-source.ts'
 import { lostBytes } from './upload-errors.ts'
 import type { UploadSessions } from './upload-sessions.ts'
 

@@ -2,7 +2,7 @@
 import type { AppendResult, ObjectId, UploadState } from '../blobs/blob-store.ts'
 import { saveUpload, type UploadRow } from '../metadata/uploads.ts'
 import { algorithmOf, type Digest } from '../oci/digest.ts'
-import type { HostedParts } from './hosted.ts'
+import type { HostedParts } from './hosted-parts.ts'
 import type { Call, Chunk } from './registry.ts'
 import { asError, createUploadBytes, stateOf } from './upload-bytes.ts'
 import { type Claimed, createUploadClaims, linkSignals, type UploadClaims } from './upload-claims.ts'
