@@ -118,8 +118,6 @@ async function compose(
     log,
     ...(tls && { tls }),
   })
-  // Now, not at the job's first turn: a disk can fill up in a minute.
-  if (!rules.readOnly) metadata.refillReserve()
   return running(listener, dataFolder, closeAll, state, config.http.draintimeout)
 }
 

@@ -52,11 +52,12 @@ export function openMetadata(options: MetadataOptions): Metadata {
   const ballastPath = `${path}-ballast`
   // Where the locks of the database hold, theirs do too.
   const presence = folder === undefined ? undefined : announcePresence(`${path}-processes`, processId)
+  const ballast = folder === undefined ? undefined : createBallast(ballastPath)
   let connection: DatabaseSync
   try {
     connection = openDatabase(path, {
       beforeMigration: (from) => void writeSnapshot(folders, `-before-${from + 1}`),
-      ...(folder !== undefined && { ballast: createBallast(ballastPath) }),
+      ...(ballast !== undefined && { ballast }),
       ...(presence !== undefined && { gone: presence.gone }),
     })
     register(connection, processId, options.version)
@@ -81,13 +82,17 @@ export function openMetadata(options: MetadataOptions): Metadata {
     cacheBytes: options.cacheBytes ?? 24 * 1024 * 1024,
     closed: () => presence?.close(),
   })
-  writer.refill()
+  // The writer's thread is only started for it where there is something to do.
+  const refillReserve = (): void => {
+    if (ballast?.isFull() === false) writer.refill()
+  }
+  refillReserve()
   return {
     db,
     processId,
     boot: bootId(processId),
     ...(folder !== undefined && { snapshot: () => writeSnapshotAside(folders) }),
-    refillReserve: () => writer.refill(),
+    refillReserve,
   }
 }
 

@@ -1,5 +1,5 @@
 /** One hashing worker as the main thread sees it. It keeps the process alive only while a job is under way. */
-import { Worker } from 'node:worker_threads'
+import { startThread } from '../../lib/start-thread.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { FromWorker, Job, Order, SentError, WorkerData } from './messages.ts'
 
@@ -16,8 +16,7 @@ export type HashingThread = {
 
 type Waiting = { resolve(digest: Digest | undefined): void; reject(error: Error): void }
 
-/** Compiled, this file's neighbour is JavaScript too. */
-const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
+const WORKER = new URL('./worker', import.meta.url)
 
 /** A worker makes hardly any objects; the young generation's usual size would cost 4 MiB each for nothing. */
 const HEAP = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 }
@@ -26,8 +25,7 @@ export function createHashingThread(
   workerData: WorkerData,
   onLost: (thread: HashingThread, error: Error) => void,
 ): HashingThread {
-  // The flags of the program that uses the store (`--input-type`, `--import`) are not the worker's.
-  const worker = new Worker(WORKER, { workerData, name: 'hashing', execArgv: [], resourceLimits: HEAP })
+  const worker = startThread(WORKER, { workerData, name: 'hashing', resourceLimits: HEAP })
   const jobs = new Map<number, Waiting>()
   let lastJob = 0
   let cause: unknown

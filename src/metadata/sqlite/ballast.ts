@@ -27,6 +27,8 @@ export type Ballast = {
   shrink(): boolean
   /** Takes one step of what is missing, unless that would take the last room. True: there is more to take. */
   refill(): boolean
+  /** Whether nothing is missing. */
+  isFull(): boolean
 }
 
 export function createBallast(path: string): Ballast {
@@ -39,7 +41,22 @@ export function createBallast(path: string): Ballast {
     }
   }
 
+  /** Bytes there should be, and are. */
+  function look(): { wanted: number; size: number; free: number } {
+    const { blocks, bavail, bsize } = statfsSync(dirname(path))
+    const wanted = Math.min(LARGEST, Math.max(MIB, Math.floor((blocks * bsize) / 16)))
+    return { wanted, size: statSync(path, { throwIfNoEntry: false })?.size ?? 0, free: bavail * bsize }
+  }
+
   return {
+    isFull() {
+      try {
+        const { wanted, size } = look()
+        return size >= wanted
+      } catch {
+        return false
+      }
+    },
     shrink() {
       try {
         return withFile((descriptor) => {
@@ -55,10 +72,8 @@ export function createBallast(path: string): Ballast {
     },
     refill() {
       try {
-        const { blocks, bavail, bsize } = statfsSync(dirname(path))
-        const wanted = Math.min(LARGEST, Math.max(MIB, Math.floor((blocks * bsize) / 16)))
-        const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
-        if (size >= wanted || bavail * bsize < 2 * STEP) return false
+        const { wanted, size, free } = look()
+        if (size >= wanted || free < 2 * STEP) return false
         withFile((descriptor) => add(descriptor, Math.min(STEP, wanted - size)))
         return size + STEP < wanted
       } catch {

@@ -12,7 +12,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { parentPort, Worker, workerData } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
+import { startThread } from '../../lib/start-thread.ts'
 import { pruneJournal } from '../journal.ts'
 
 const KEEP = 3
@@ -99,7 +100,10 @@ type SnapshotRequest = { snapshot: SnapshotFolders }
 export function writeSnapshotAside(folders: SnapshotFolders): Promise<string> {
   return new Promise((resolve, reject) => {
     const request: SnapshotRequest = { snapshot: folders }
-    const worker = new Worker(new URL(import.meta.url), { workerData: request })
+    const worker = startThread(new URL('./snapshot', import.meta.url), {
+      workerData: request,
+      name: 'snapshot',
+    })
     worker.once('message', (path: string) => resolve(path))
     worker.once('error', reject)
     worker.once('exit', () => reject(new Error('the snapshot thread ended early')))

@@ -1,6 +1,7 @@
 /** Where transactions are handed to be written: a thread of its own, or the reading connection itself. */
 import type { DatabaseSync } from 'node:sqlite'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
+import { startThread } from '../../lib/start-thread.ts'
 import {
   DatabaseBusyError,
   DatabaseFullError,
@@ -78,9 +79,9 @@ export function createThreadWriter(options: WriterOptions): Writer {
   /** Started at the first write. One that died is replaced: its database connection is gone, what it had not committed too. */
   function running(): Worker {
     if (worker !== undefined) return worker
-    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-    const started = new Worker(new URL(`./writer-thread.${extension}`, import.meta.url), {
+    const started = startThread(new URL('./writer-thread', import.meta.url), {
       workerData: options,
+      name: 'metadata',
     })
     started.on('message', answer)
     started.on('error', (error) =>
