@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the clients that test/clients tries, on Debian, as root. Quick when they are there.
+# Installs what the tests drive, on Debian, as root: the clients of test/clients, and tools of test/durability and bench.
+# Quick when they are there.
 #
 #   test/clients/install.sh          what CI runs: Debian's own packages, and crane and regctl where Go is
 #   test/clients/install.sh all      also a newer Docker, buildx, containerd, oras and cosign from a newer Debian suite,
@@ -21,7 +22,8 @@ say() { echo "install.sh: $*" >&2; }
 install_packages() {
   missing=
   for pair in skopeo:skopeo podman:podman buildah:buildah umoci:umoci busybox:busybox-static runc:runc \
-    dockerd:docker.io mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs losetup:mount python3:python3; do
+    dockerd:docker.io mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs losetup:mount python3:python3 openssl:openssl \
+    wrk:wrk strace:strace cc:gcc; do
     have "${pair%%:*}" || missing="$missing ${pair#*:}"
   done
   [ -z "$missing" ] && return 0
