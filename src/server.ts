@@ -156,7 +156,16 @@ function startTasks(
   const purging = { enabled, ageMs: age, intervalMs: interval, dryRun: dryrun }
   const readOnly = maintenance.readonly.enabled
   const schedule = startSchedule(
-    createTasks({ metadata, store, pulls, clock: systemClock, log, purging, readOnly }),
+    createTasks({
+      metadata,
+      store,
+      pulls,
+      clock: systemClock,
+      log,
+      purging,
+      readOnly,
+      keepMs: config.trash.keep,
+    }),
     log,
   )
   return async () => {

@@ -3,10 +3,12 @@ import type { BlobStore } from '../blobs/blob-store.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
 import { DatabaseFullError } from '../metadata/database.ts'
+import { LEASE_MS } from '../metadata/blob-links.ts'
 import { runJobIfDue } from '../metadata/jobs.ts'
 import type { Metadata } from '../metadata/open-metadata.ts'
 import { beat } from '../metadata/processes.ts'
 import type { PullRecorder } from '../metadata/pulls.ts'
+import { collectGarbage, createClockGuard } from './collect-garbage.ts'
 import { expireUploads } from './expire-uploads.ts'
 import { removeGarbage } from './remove-garbage.ts'
 import type { Task } from './schedule.ts'
@@ -23,11 +25,13 @@ export type TaskParts = {
   log: Logger
   /** Content is left alone: nothing expires and nothing is removed. */
   readOnly: boolean
+  /** How long what was deleted can be restored. Milliseconds. */
+  keepMs: number
   purging: { enabled: boolean; ageMs: number; intervalMs: number; dryRun: boolean }
 }
 
 export function createTasks(parts: TaskParts): Task[] {
-  const { metadata, store, pulls, clock, log, purging, readOnly } = parts
+  const { metadata, store, pulls, clock, log, purging, readOnly, keepMs } = parts
   const { db, processId, snapshot } = metadata
   const now = () => clock.now()
   /** Done once in a while by whichever process comes first. */
@@ -35,6 +39,8 @@ export function createTasks(parts: TaskParts): Task[] {
     runJobIfDue(db, { kind, everyMs, claimMs: Math.min(everyMs, 10 * MINUTE), processId, now }, work).then(
       () => undefined,
     )
+
+  const guard = createClockGuard(now, () => performance.now(), LEASE_MS)
 
   return [
     { name: 'heartbeat', everyMs: 10 * SECOND, run: () => unlessFull(beat(db, processId, now())) },
@@ -47,6 +53,13 @@ export function createTasks(parts: TaskParts): Task[] {
             name: 'remove-garbage',
             everyMs: 10 * SECOND,
             run: async (signal: AbortSignal) => void (await removeGarbage({ db, store, log, now }, signal)),
+          },
+          {
+            name: 'collect-garbage',
+            everyMs: MINUTE,
+            run: async (signal: AbortSignal) => {
+              if (guard.isTrusted()) await collectGarbage({ db, log, now }, { keepMs }, signal)
+            },
           },
         ]),
     ...(purging.enabled && !readOnly

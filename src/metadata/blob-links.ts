@@ -262,19 +262,31 @@ const RECORD_DELETION: Statement = {
 const UNLINK_CANDIDATE: Statement = {
   name: 'unlinked-candidate',
   sql: `INSERT INTO candidates (kind, repository_id, digest, due_at)
-        SELECT 'link', repository_id, digest, max(lease_until, :now) FROM blob_links
+        SELECT 'link', repository_id, digest, max(lease_until, :due) FROM blob_links
         WHERE digest = :digest AND repository_id = (SELECT id FROM repositories WHERE name = :repository AND deleted_at IS NULL)`,
 }
 
 /** T5 for a blob: it is gone from this repository's reads when this returns. False: it was not there. */
-export async function unlinkBlob(db: Db, repository: string, digest: Digest, actor: Actor): Promise<boolean> {
+export async function unlinkBlob(
+  db: Db,
+  repository: string,
+  digest: Digest,
+  keepMs: number,
+  actor: Actor,
+): Promise<boolean> {
   const outcome = await db.write({
     steps: [
       { statement: UNLINK, expect: 1 },
       { statement: UNLINK_CANDIDATE },
       { statement: RECORD_DELETION },
     ],
-    params: { ...actorParams(actor), repository, digest: digestToBytes(digest), what: `blob ${digest}` },
+    params: {
+      ...actorParams(actor),
+      repository,
+      digest: digestToBytes(digest),
+      what: `blob ${digest}`,
+      due: actor.now + keepMs,
+    },
     touches: [repository],
     journal: [{ do: 'unlink', repository, digest, by: actor.principalName }],
     frees: true,

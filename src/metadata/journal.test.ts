@@ -14,7 +14,7 @@ import {
   withFolder,
 } from './metadata-fixtures.ts'
 import { openMetadata } from './open-metadata.ts'
-import { deleteManifestRow, deleteTagRow } from './tags.ts'
+import { deleteManifestRow, deleteTagRow } from './deletions.ts'
 
 test('each kind of change is a line, in the order of commits, whichever process made it', () =>
   withFolder(async (folder) => {
@@ -24,7 +24,7 @@ test('each kind of change is a line, in the order of commits, whichever process 
     const blob = await linkBlob(two.db, 'x')
     const b = await repositoryOf(one.db, 'b')
     await mountFrom(two.db, 'a', b, blob, actorAt())
-    await unlinkBlob(one.db, 'b', blob, actorAt())
+    await unlinkBlob(one.db, 'b', blob, 86_400_000, actorAt())
     await deleteTagRow(two.db, 'a', 'w' as Tag, 1000, actorAt())
     await deleteManifestRow(one.db, await repositoryOf(one.db), digest, 1000, actorAt())
     await one.db.close()

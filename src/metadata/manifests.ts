@@ -68,6 +68,13 @@ const OTHER_TYPE: Statement = {
         WHERE repository_id = :repositoryId AND digest = :digest AND media_type <> :mediaType`,
   rows: true,
 }
+/** Pushed again while it waited to be collected: what was to go with it stays too. */
+const KEEP_FOLLOWERS: Statement = {
+  name: 'keep-followers',
+  sql: `UPDATE manifests SET expires_at = NULL, deletion_id = NULL
+        WHERE repository_id = :repositoryId AND deleted_at IS NULL AND deletion_id = (SELECT m.deletion_id FROM manifests m
+          WHERE m.repository_id = :repositoryId AND m.digest = :digest AND m.deletion_id IS NOT NULL)`,
+}
 const UPSERT: Statement = {
   name: 'upsert-manifest',
   sql: `INSERT INTO manifests (repository_id, digest, media_type, artifact_type, subject, bytes, config_digest, config_type,
@@ -149,6 +156,7 @@ export async function putManifestRows(
     LOCK_REPOSITORY,
     { statement: OTHER_TYPE, expect: 0 },
     { statement: MISSING, expect: 0 },
+    { statement: KEEP_FOLLOWERS },
     { statement: UPSERT, expect: 1 },
     { statement: INSERT_REFS },
     { statement: FILL_WAITING },
@@ -239,15 +247,18 @@ const RENEW: Statement = {
         WHERE repository_id = :repositoryId AND digest = :digest AND deleted_at IS NULL AND expires_at IS NOT NULL`,
 }
 
-/** T3 for a manifest that would expire: whoever reads it by digest has time to name it. */
+/**
+ * T3 for a manifest that would expire: whoever reads it by digest has time to name it.
+ * @returns false: it is not as it was (collected, or pushed again): look again
+ */
 export async function renewManifest(
   db: Db,
   repository: string,
   manifest: StoredManifest,
   now: number,
-): Promise<void> {
-  await db.write({
-    steps: [{ statement: RENEW }],
+): Promise<boolean> {
+  const outcome = await db.write({
+    steps: [{ statement: RENEW, expect: 1 }],
     params: {
       repositoryId: manifest.repositoryId,
       digest: digestToBytes(manifest.digest),
@@ -255,6 +266,7 @@ export async function renewManifest(
     },
     touches: [repository],
   })
+  return outcome.done
 }
 
 const EXISTING: Statement = {

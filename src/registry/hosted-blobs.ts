@@ -101,7 +101,7 @@ export function createHostedBlobs(parts: HostedParts): BlobVerbs {
     },
     async deleteBlob(call, repository, digest) {
       requireDeletes(rules)
-      const removed = await unlinkBlob(db, repository, digest, actorOf(call, clock.now()))
+      const removed = await unlinkBlob(db, repository, digest, rules.keepMs, actorOf(call, clock.now()))
       if (!removed) throw unknownBlob(digest)
     },
     async mountBlob(call, repository, digest, from) {

@@ -9,7 +9,7 @@ import {
   type StoredManifest,
 } from '../metadata/manifests.ts'
 import { findOrCreateRepository, findRepository } from '../metadata/repositories.ts'
-import { deleteManifestRow, deleteTagRow } from '../metadata/tags.ts'
+import { deleteManifestRow, deleteTagRow } from '../metadata/deletions.ts'
 import { algorithmOf, type Digest, digestOf } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import { type ManifestReference, type ParsedManifest, parseManifest } from '../oci/manifest.ts'
@@ -29,17 +29,19 @@ export function createHostedManifests(parts: HostedParts): ManifestVerbs {
   const { db, clock, rules, pulls } = parts
 
   async function find(repository: RepositoryName, reference: Reference): Promise<StoredManifest> {
-    const manifest = await findManifest(db, repository, reference)
-    if (manifest === undefined) throw unknownManifest(reference)
-    if (reference.kind === 'digest' && manifest.expiresAt !== undefined) await keepFor(repository, manifest)
-    return manifest
+    for (;;) {
+      const manifest = await findManifest(db, repository, reference)
+      if (manifest === undefined) throw unknownManifest(reference)
+      if (reference.kind === 'tag' || manifest.expiresAt === undefined) return manifest
+      if (await keepFor(repository, manifest)) return manifest
+    }
   }
 
-  /** A digest that was just read may be named in a push a little later. */
-  async function keepFor(repository: RepositoryName, manifest: StoredManifest): Promise<void> {
+  /** A digest that was just read may be named in a push a little later. @returns false: look again */
+  async function keepFor(repository: RepositoryName, manifest: StoredManifest): Promise<boolean> {
     const now = clock.now()
-    if (rules.readOnly || (manifest.expiresAt ?? Infinity) >= now + LEASE_PROMISE_MS) return
-    await ignoringFullDisk(renewManifest(db, repository, manifest, now))
+    if (rules.readOnly || (manifest.expiresAt ?? Infinity) >= now + LEASE_PROMISE_MS) return true
+    return (await ignoringFullDisk(renewManifest(db, repository, manifest, now))) ?? true
   }
 
   async function detailsOf(repository: RepositoryName, manifest: ParsedManifest): Promise<ManifestDetails> {

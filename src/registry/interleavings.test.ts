@@ -4,8 +4,13 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { BlobStore } from '../blobs/blob-store.ts'
 import { createMemoryBlobStore } from '../blobs/memory.ts'
-import { silentLogger } from '../lib/logger.ts'
+import { collectGarbage } from '../jobs/collect-garbage.ts'
+import { removeGarbage } from '../jobs/remove-garbage.ts'
+import { type Logger, silentLogger } from '../lib/logger.ts'
+import { HOUR_MS } from '../metadata/blob-links.ts'
+import type { Db } from '../metadata/database.ts'
 import { createPullRecorder } from '../metadata/pulls.ts'
 import { MEDIA_TYPE } from '../oci/descriptor.ts'
 import { RegistryError } from '../oci/error.ts'
@@ -31,12 +36,20 @@ const A = repository('a')
 const B = repository('b')
 const BLOB = sha256('layer')
 const FIRST = sha256(imageOf('{}', ['layer']))
+const INDEX = Buffer.from(
+  JSON.stringify({
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPE.ociIndex,
+    manifests: [{ mediaType: MEDIA_TYPE.ociManifest, digest: FIRST, size: 1 }],
+  }),
+)
+const NEVER = new AbortController().signal
 const SECOND = sha256(imageOf('{}', ['layer', 'more']))
 
 /** What an operation brings about, and what it takes away. */
-type Effect = 'blob' | 'first' | 'second' | 'tag-first' | 'tag-second'
+type Effect = 'blob' | 'first' | 'second' | 'tag-first' | 'tag-second' | 'index'
 type Operation = {
-  run(registry: Registry, given: Given): Promise<unknown>
+  run(registry: Registry, given: Given, world: World): Promise<unknown>
   makes?: readonly Effect[]
   undoes?: readonly Effect[]
   /** Error codes that are an ordinary answer. */
@@ -45,6 +58,8 @@ type Operation = {
   needs?: readonly Effect[]
 }
 type Given = { upload: string }
+/** What a background task sees of the same steps. */
+type World = { db: Db; store: BlobStore; log: Logger; now: () => number }
 
 const image = (layers: readonly string[]) => ({
   mediaType: MEDIA_TYPE.ociManifest,
@@ -95,6 +110,44 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
     run: (r) => r.getManifest(call, A, { kind: 'digest', digest: FIRST }),
     may: ['MANIFEST_UNKNOWN'],
   },
+  // What a client does that trusts a 200: it must never hear that something is missing.
+  headPush: {
+    run: async (r) => {
+      for (const content of ['{}', 'layer']) await pushUnlessThere(r, content)
+      await r.putManifest(call, A, { ...image(['layer']), tags: [tag('v')] })
+    },
+    makes: ['blob', 'first', 'tag-first'],
+    undoes: ['tag-second'],
+  },
+  mountPush: {
+    run: async (r) => {
+      await pushUnlessThere(r, '{}')
+      const mounted = await r.mountBlob(call, A, BLOB, B)
+      if (mounted === 'unavailable') await r.putBlob(call, A, BLOB, chunkOf('layer'))
+      await r.putManifest(call, A, { ...image(['layer']), tags: [tag('v')] })
+    },
+    makes: ['blob', 'first', 'tag-first'],
+    undoes: ['tag-second'],
+  },
+  headChild: {
+    run: async (r) => {
+      try {
+        await r.statManifest(call, A, { kind: 'digest', digest: FIRST })
+      } catch (error) {
+        assert.equal((error as RegistryError).code, 'MANIFEST_UNKNOWN')
+        for (const content of ['{}', 'layer']) await pushUnlessThere(r, content)
+        await r.putManifest(call, A, { ...image(['layer']), tags: [] })
+      }
+      await r.putManifest(call, A, { mediaType: MEDIA_TYPE.ociIndex, bytes: INDEX, tags: [tag('index')] })
+    },
+    makes: ['first', 'index'],
+  },
+  collect: {
+    run: async (_r, _g, world) => {
+      await collectGarbage(world, { keepMs: defaultRules.keepMs }, NEVER)
+      await removeGarbage(world, NEVER)
+    },
+  },
   // The same upload, by two clients.
   append: {
     run: (r, g) => r.appendUpload(call, A, g.upload, chunkOf('yer', 2)),
@@ -112,16 +165,40 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   cancel: { run: (r, g) => r.cancelUpload(call, A, g.upload), may: ['BLOB_UPLOAD_UNKNOWN'] },
 }
 
+async function pushUnlessThere(r: Registry, content: string): Promise<void> {
+  const digest = sha256(content)
+  try {
+    await r.statBlob(call, A, digest)
+  } catch (error) {
+    assert.equal((error as RegistryError).code, 'BLOB_UNKNOWN')
+    await r.putBlob(call, A, digest, chunkOf(content))
+  }
+}
+
 /** Pairs that are tried, after what was there before. */
 const BLOB_PAIRS = pairs(['push', 'upload', 'mount', 'deleteBlob', 'headBlob', 'putFirst'])
 const MANIFEST_PAIRS = pairs(['putFirst', 'putSecond', 'deleteTag', 'deleteFirst', 'deleteBlob', 'getFirst'])
+const COLLECT_PAIRS = [
+  'push',
+  'upload',
+  'headBlob',
+  'headPush',
+  'mountPush',
+  'headChild',
+  'deleteBlob',
+  'putFirst',
+  'deleteTag',
+  'deleteFirst',
+  'getFirst',
+  'collect',
+].map((name): [string, string] => ['collect', name])
 const UPLOAD_PAIRS = pairs(['append', 'appendBlindly', 'finish', 'cancel'])
 
 function pairs(names: readonly string[]): [string, string][] {
   return names.flatMap((one, index) => names.slice(index).map((other): [string, string] => [one, other]))
 }
 
-type Before = 'nothing' | 'blob' | 'tagged' | 'upload'
+type Before = 'nothing' | 'blob' | 'tagged' | 'upload' | 'leases over' | 'keep over' | 'index gone'
 
 async function prepare(before: Before): Promise<{ fixture: Fixture; given: Given }> {
   const fixture = createFixture({}, { store: createMemoryBlobStore() })
@@ -129,6 +206,21 @@ async function prepare(before: Before): Promise<{ fixture: Fixture; given: Given
   for (const content of ['{}', 'more']) await pushBlob(fixture, A, content)
   if (before === 'blob') await pushBlob(fixture, A, 'layer')
   if (before === 'tagged') await pushImage(fixture, A, ['v'], ['layer'])
+  if (before === 'leases over') await pushBlob(fixture, A, 'layer')
+  if (before === 'keep over') {
+    await pushImage(fixture, A, ['v'], ['layer'])
+    await fixture.registry.deleteTag(fixture.call, A, tag('v'))
+  }
+  if (before === 'index gone') {
+    await pushImage(fixture, A, [], ['layer'])
+    await fixture.registry.putManifest(fixture.call, A, {
+      mediaType: MEDIA_TYPE.ociIndex,
+      bytes: Buffer.from(INDEX.toString().replace('}]', ',"annotations":{"a":"b"}}]')),
+      tags: [tag('other')],
+    })
+    await fixture.registry.deleteTag(fixture.call, A, tag('other'))
+  }
+  if (['leases over', 'keep over', 'index gone'].includes(before)) fixture.clock.advance(40 * HOUR_MS)
   const { id } = await fixture.registry.startUpload(fixture.call, A, undefined)
   if (before === 'upload') await fixture.registry.appendUpload(fixture.call, A, id, chunkOf('la'))
   return { fixture, given: { upload: id } }
@@ -158,7 +250,13 @@ async function tryPair(before: Before, names: readonly [string, string]): Promis
         names.map((name, index) => {
           const actor = `${index}${name}`
           const registry = registryOf(fixture, actor, turnstile, actor)
-          const done = (OPERATIONS[name] as Operation).run(registry, given).then(
+          const world: World = {
+            db: steppedDb(fixture.metadata.db, actor, turnstile),
+            store: steppedStore(fixture.store, actor, turnstile),
+            log: silentLogger,
+            now: fixture.clock.now,
+          }
+          const done = (OPERATIONS[name] as Operation).run(registry, given, world).then(
             () => results.set(actor, undefined),
             (error: unknown) => results.set(actor, error),
           )
@@ -227,7 +325,9 @@ async function effectsSeen(fixture: Fixture): Promise<Set<Effect>> {
     .statManifest(fixture.call, A, { kind: 'tag', tag: tag('v') })
     .catch(() => undefined)
   const listed = await registry.listTags(fixture.call, A, { limit: 9 }).catch(() => ({ names: [] }))
-  assert.deepEqual(listed.names, tagged === undefined ? [] : ['v'], 'listing and look-up agree')
+  const names: readonly string[] = listed.names
+  if (names.includes('index')) seen.add('index')
+  assert.equal(names.includes('v'), tagged !== undefined, 'listing and look-up agree')
   if (tagged?.digest === FIRST) seen.add('tag-first')
   if (tagged?.digest === SECOND) seen.add('tag-second')
   return seen
@@ -259,6 +359,9 @@ for (const [before, list] of [
   ['blob', MANIFEST_PAIRS],
   ['tagged', MANIFEST_PAIRS],
   ['upload', UPLOAD_PAIRS],
+  ['leases over', COLLECT_PAIRS],
+  ['keep over', COLLECT_PAIRS],
+  ['index gone', COLLECT_PAIRS],
 ] as const) {
   for (const pair of list) {
     test(`${pair.join(' against ')}, after ${before}`, async (t) => {

@@ -106,6 +106,7 @@ CREATE TABLE manifests (
 ) STRICT;
 CREATE INDEX manifests_by_subject ON manifests (repository_id, subject, digest) WHERE subject IS NOT NULL;
 CREATE INDEX manifests_expiring ON manifests (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX manifests_by_deletion ON manifests (deletion_id) WHERE deletion_id IS NOT NULL;
 CREATE INDEX manifests_deleted ON manifests (deleted_at) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE manifest_refs (

@@ -17,7 +17,8 @@ import {
 } from '../metadata-fixtures.ts'
 import { beat } from '../processes.ts'
 import { findRepository } from '../repositories.ts'
-import { deleteTagRow, listTagNames } from '../tags.ts'
+import { deleteTagRow } from '../deletions.ts'
+import { listTagNames } from '../tags.ts'
 import { openDatabase } from './open.ts'
 import { createReadCache } from './read-cache.ts'
 
@@ -76,14 +77,14 @@ test('a process that begins later, and one that ends, are noticed', () =>
   withMetadata(['1', '2', '3'], async (one, two, three) => {
     const digest = await linkBlob(one.db, 'x')
     assert.ok(await findLinkedBlob(one.db, A, digest))
-    await unlinkBlob(three.db, A, digest, actorAt())
+    await unlinkBlob(three.db, A, digest, 86_400_000, actorAt())
     assert.equal(await findLinkedBlob(one.db, A, digest), undefined)
     await linkBlob(one.db, 'x')
     assert.ok(await findLinkedBlob(one.db, A, digest))
     // Its share of the commits goes with its row, and somebody else commits: the sums must not be taken for equal.
     const forget = { name: 'f', sql: 'DELETE FROM processes WHERE id = :id' }
     await three.db.write({ steps: [{ statement: forget }], params: { id: three.processId }, touches: [] })
-    await unlinkBlob(two.db, A, digest, actorAt())
+    await unlinkBlob(two.db, A, digest, 86_400_000, actorAt())
     assert.equal(await findLinkedBlob(one.db, A, digest), undefined)
   }))
 
