@@ -49,6 +49,8 @@ export const command: Command = {
 
 async function serve(loaded: LoadedConfig, io: Io): Promise<number> {
   const { config } = loaded
+  // Whoever read the log may end (`| head`, a log collector that restarts): no reason for a registry to end too.
+  for (const stream of [io.stderr, io.stdout]) stream.on('error', () => undefined)
   const lines = createLineWriter({ write: (text) => void io.stderr.write(text) })
   const log = createLogger({
     level: config.log.level,
