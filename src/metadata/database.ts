@@ -91,8 +91,3 @@ export class ForeignKeyError extends Error {
 export class DatabaseRefusedError extends Error {
   override readonly name = 'DatabaseRefusedError'
 }
-
-/** The first row of a step's result. */
-export function firstRow(outcome: Outcome, step: number): Row | undefined {
-  return outcome.done ? outcome.rows[step]?.[0] : undefined
-}

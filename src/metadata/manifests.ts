@@ -1,5 +1,5 @@
 /** Manifests by tag and digest: reading (Q1), T4 (push) and T3 (lease). */
-import { type Digest, digestFromBytes, digestToBytes } from '../oci/digest.ts'
+import { type Digest, digestFromBytes, digestToBytes, digestToStoredHex } from '../oci/digest.ts'
 import type { ManifestReference, ParsedManifest } from '../oci/manifest.ts'
 import type { Reference, Tag } from '../oci/reference.ts'
 import { type Actor, actorParams } from './actor.ts'
@@ -210,7 +210,7 @@ function refsJson(
     references.map((reference) => ({
       kind: reference.kind,
       digest: reference.descriptor.digest,
-      bytes: Buffer.from(digestToBytes(reference.descriptor.digest)).toString('hex'),
+      bytes: digestToStoredHex(reference.descriptor.digest),
       mediaType: reference.descriptor.mediaType,
       size: reference.descriptor.size,
       platform: reference.descriptor.platform,
@@ -283,7 +283,7 @@ export async function existingManifests(
   repository: string,
   digests: readonly Digest[],
 ): Promise<Set<Digest>> {
-  const list = JSON.stringify(digests.map((digest) => Buffer.from(digestToBytes(digest)).toString('hex')))
+  const list = JSON.stringify(digests.map(digestToStoredHex))
   const rows = await db.read(EXISTING, { digests: list, repository })
   return new Set(rows.map((row) => digestFromBytes(row['digest'] as Uint8Array)))
 }

@@ -1,5 +1,5 @@
 /** Pull counts: kept in memory by whoever serves, added to the rows once a minute. A pull itself writes nothing. */
-import { type Digest, digestToBytes } from '../oci/digest.ts'
+import { type Digest, digestToStoredHex } from '../oci/digest.ts'
 import type { Db, Statement } from './database.ts'
 
 const DAY_MS = 86_400_000
@@ -78,7 +78,7 @@ export function createPullRecorder(db: Db, now: () => number): PullRecorder {
       if (manifests.size === 0 && days.size === 0) return
       const params = {
         manifests: JSON.stringify(
-          [...manifests.values()].map((entry) => ({ ...entry, digest: hex(entry.digest) })),
+          [...manifests.values()].map((entry) => ({ ...entry, digest: digestToStoredHex(entry.digest) })),
         ),
         tags: JSON.stringify([...tags.values()]),
         days: JSON.stringify([...days.values()]),
@@ -91,5 +91,3 @@ export function createPullRecorder(db: Db, now: () => number): PullRecorder {
     },
   }
 }
-
-const hex = (digest: Digest): string => Buffer.from(digestToBytes(digest)).toString('hex')

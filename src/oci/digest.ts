@@ -39,11 +39,6 @@ export function algorithmOf(digest: Digest): DigestAlgorithm {
   return digest.startsWith('sha256:') ? 'sha256' : 'sha512'
 }
 
-/** The hexadecimal part. */
-export function hexOf(digest: Digest): string {
-  return digest.slice(7)
-}
-
 /** As stored: one byte for the algorithm, then the raw hash (33 or 65 bytes). */
 export function digestToBytes(digest: Digest): Uint8Array {
   const algorithm = ALGORITHMS[algorithmOf(digest)]
@@ -51,6 +46,11 @@ export function digestToBytes(digest: Digest): Uint8Array {
   bytes[0] = algorithm.byte
   bytes.set(Buffer.from(digest.slice(7), 'hex'), 1)
   return bytes
+}
+
+/** {@link digestToBytes} as hexadecimal text, for lists that a statement is given as JSON. */
+export function digestToStoredHex(digest: Digest): string {
+  return Buffer.from(digestToBytes(digest)).toString('hex')
 }
 
 /** The inverse of {@link digestToBytes}. */
