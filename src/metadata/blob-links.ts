@@ -1,10 +1,10 @@
 /**
- * Blobs and their links to repositories: the transactions T1 (commit), T2 (mount), T3 (lease) and T5 (unlink).
+ * Blobs and their links to repositories: the transactions T1 (commit), T2 (mount) and T3 (lease).
  * A blob row is written only after its object is complete and durable; a link holds the blob row by a foreign key.
  */
 import type { ObjectId } from '../blobs/blob-store.ts'
 import { type Digest, digestToBytes } from '../oci/digest.ts'
-import { type Actor, actorParams } from './actor.ts'
+import type { Actor } from './actor.ts'
 import type { Db, JournalEntry, Outcome, Statement, Step } from './database.ts'
 import { LOCK_REPOSITORY, type RepositoryRow } from './repositories.ts'
 
@@ -136,12 +136,6 @@ const RENEW: Statement = {
         WHERE digest = :digest AND repository_id = :repositoryId AND unlinked_at IS NULL
         AND EXISTS (SELECT 1 FROM blobs b WHERE b.digest = :digest AND b.damaged_at IS NULL)`,
 }
-const UNLINK: Statement = {
-  name: 'unlink-blob',
-  sql: `UPDATE blob_links SET unlinked_at = :now
-        WHERE digest = :digest AND unlinked_at IS NULL
-        AND repository_id = (SELECT id FROM repositories WHERE name = :repository AND deleted_at IS NULL)`,
-}
 const MARK_DAMAGED: Statement = {
   name: 'mark-damaged',
   sql: 'UPDATE blobs SET damaged_at = :now WHERE digest = :digest AND object_id = :object AND damaged_at IS NULL',
@@ -249,47 +243,6 @@ export async function renewLease(
     steps: [{ statement: RENEW, expect: 1 }],
     params: { digest: digestToBytes(digest), repositoryId: blob.repositoryId, leaseUntil: now + LEASE_MS },
     touches: [repository],
-  })
-  return outcome.done
-}
-
-const RECORD_DELETION: Statement = {
-  name: 'record-blob-deletion',
-  sql: `INSERT INTO deletions (repository_id, what, deleted_by, deleted_by_name, client, request_id, at, cause)
-        SELECT id, :what, :principalId, :principalName, :client, :requestId, :now, :cause
-        FROM repositories WHERE name = :repository AND deleted_at IS NULL`,
-}
-const UNLINK_CANDIDATE: Statement = {
-  name: 'unlinked-candidate',
-  sql: `INSERT INTO candidates (kind, repository_id, digest, due_at)
-        SELECT 'link', repository_id, digest, max(lease_until, :due) FROM blob_links
-        WHERE digest = :digest AND repository_id = (SELECT id FROM repositories WHERE name = :repository AND deleted_at IS NULL)`,
-}
-
-/** T5 for a blob: it is gone from this repository's reads when this returns. False: it was not there. */
-export async function unlinkBlob(
-  db: Db,
-  repository: string,
-  digest: Digest,
-  keepMs: number,
-  actor: Actor,
-): Promise<boolean> {
-  const outcome = await db.write({
-    steps: [
-      { statement: UNLINK, expect: 1 },
-      { statement: UNLINK_CANDIDATE },
-      { statement: RECORD_DELETION },
-    ],
-    params: {
-      ...actorParams(actor),
-      repository,
-      digest: digestToBytes(digest),
-      what: `blob ${digest}`,
-      due: actor.now + keepMs,
-    },
-    touches: [repository],
-    journal: [{ do: 'unlink', repository, digest, by: actor.principalName }],
-    frees: true,
   })
   return outcome.done
 }

@@ -1,5 +1,5 @@
 /**
- * T5: deletion of tags and manifests. What was named is gone from every read when the transaction is; what only it
+ * T5: deletion of tags, manifests and blobs. What was named is gone from every read when the transaction is; what only it
  * held stays for a while, readable by digest where a tag was deleted, and is then collected.
  */
 import { type Digest, digestToBytes } from '../oci/digest.ts'
@@ -163,6 +163,46 @@ export async function deleteManifestRow(
         cause: actor.cause,
       },
     ],
+    frees: true,
+  })
+  return outcome.done
+}
+
+const UNLINK: Statement = {
+  name: 'unlink-blob',
+  sql: `UPDATE blob_links SET unlinked_at = :now
+        WHERE digest = :digest AND repository_id = :repositoryId AND unlinked_at IS NULL`,
+}
+const UNLINKED_CANDIDATE: Statement = {
+  name: 'unlinked-candidate',
+  sql: `INSERT INTO candidates (kind, repository_id, digest, due_at)
+        SELECT 'link', repository_id, digest, max(lease_until, :expiresAt) FROM blob_links
+        WHERE digest = :digest AND repository_id = :repositoryId`,
+}
+
+/** T5 for a blob: it is gone from this repository's reads when this returns. @returns false: it was not there */
+export async function unlinkBlob(
+  db: Db,
+  repository: { id: number; name: string },
+  digest: Digest,
+  keepMs: number,
+  actor: Actor,
+): Promise<boolean> {
+  const outcome = await db.write({
+    steps: [
+      { statement: UNLINK, expect: 1 },
+      { statement: UNLINKED_CANDIDATE, expect: 1 },
+      { statement: RECORD_DELETION, expect: 1 },
+    ],
+    params: {
+      ...actorParams(actor),
+      repositoryId: repository.id,
+      digest: digestToBytes(digest),
+      what: `blob ${digest}`,
+      expiresAt: actor.now + keepMs,
+    },
+    touches: [repository.name],
+    journal: [{ do: 'unlink', repository: repository.name, digest, by: actor.principalName }],
     frees: true,
   })
   return outcome.done

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Tag } from '../oci/reference.ts'
-import { mountFrom, unlinkBlob } from './blob-links.ts'
+import { mountFrom } from './blob-links.ts'
 import { createJournal, pruneJournal } from './journal.ts'
 import {
   actorAt,
@@ -12,9 +12,10 @@ import {
   pushManifest,
   repositoryOf,
   withFolder,
+  existingRepository,
 } from './metadata-fixtures.ts'
 import { openMetadata } from './open-metadata.ts'
-import { deleteManifestRow, deleteTagRow } from './deletions.ts'
+import { deleteManifestRow, deleteTagRow, unlinkBlob } from './deletions.ts'
 
 test('each kind of change is a line, in the order of commits, whichever process made it', () =>
   withFolder(async (folder) => {
@@ -24,7 +25,7 @@ test('each kind of change is a line, in the order of commits, whichever process 
     const blob = await linkBlob(two.db, 'x')
     const b = await repositoryOf(one.db, 'b')
     await mountFrom(two.db, 'a', b, blob, actorAt())
-    await unlinkBlob(one.db, 'b', blob, 86_400_000, actorAt())
+    await unlinkBlob(one.db, await existingRepository(one.db, 'b'), blob, 86_400_000, actorAt())
     await deleteTagRow(two.db, 'a', 'w' as Tag, 1000, actorAt())
     await deleteManifestRow(one.db, await repositoryOf(one.db), digest, 1000, actorAt())
     await one.db.close()

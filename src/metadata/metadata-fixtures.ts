@@ -1,4 +1,5 @@
 /** Databases in temporary folders, and short ways to fill them, for tests. */
+import assert from 'node:assert/strict'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,7 +13,7 @@ import { commitBlob } from './blob-links.ts'
 import type { Db, Row, Statement } from './database.ts'
 import { putManifestRows } from './manifests.ts'
 import { type Metadata, openMetadata } from './open-metadata.ts'
-import { findOrCreateRepository, type RepositoryRow } from './repositories.ts'
+import { findOrCreateRepository, findRepository, type RepositoryRow } from './repositories.ts'
 
 export async function withFolder(work: (folder: string) => Promise<void> | void): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'berth-metadata-'))
@@ -85,4 +86,11 @@ export function journalLines(folder: string): Record<string, unknown>[] {
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Record<string, unknown>)
     .sort((a, b) => (a['seq'] as number) - (b['seq'] as number))
+}
+
+/** A repository that the test has made. */
+export async function existingRepository(db: Db, name: string): Promise<RepositoryRow> {
+  const row = await findRepository(db, name as RepositoryName)
+  assert.ok(row, `there is no repository ${name}`)
+  return row
 }

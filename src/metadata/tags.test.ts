@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Tag } from '../oci/reference.ts'
-import { unlinkBlob } from './blob-links.ts'
 import {
   actorAt,
   linkBlob,
@@ -10,8 +9,9 @@ import {
   repositoryOf,
   rowsOf,
   withMetadata,
+  existingRepository,
 } from './metadata-fixtures.ts'
-import { deleteManifestRow, deleteTagRow } from './deletions.ts'
+import { deleteManifestRow, deleteTagRow, unlinkBlob } from './deletions.ts'
 import { naturalSortKey } from './tags.ts'
 
 test('tags in natural order', () => {
@@ -42,7 +42,7 @@ test('each DELETE is a row, and what it took away says so', () =>
     assert.ok(await deleteManifestRow(db, await repositoryOf(db), digest, 1000, actorAt(NOW + 2)))
     assert.ok(!(await deleteManifestRow(db, await repositoryOf(db), digest, 1000, actorAt(NOW + 3))))
     const blob = await linkBlob(db, 'x')
-    await unlinkBlob(db, 'a', blob, 86_400_000, actorAt(NOW + 4))
+    await unlinkBlob(db, await existingRepository(db, 'a'), blob, 86_400_000, actorAt(NOW + 4))
     assert.deepEqual(
       await rowsOf(db, 'SELECT id, what, deleted_by, at - 1800000000000 AS at FROM deletions'),
       [

@@ -9,9 +9,9 @@ import {
   mountFrom,
   renewLease,
   restampObject,
-  unlinkBlob,
 } from '../metadata/blob-links.ts'
-import { findOrCreateRepository } from '../metadata/repositories.ts'
+import { unlinkBlob } from '../metadata/deletions.ts'
+import { findOrCreateRepository, findRepository } from '../metadata/repositories.ts'
 import { algorithmOf, type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/reference.ts'
@@ -101,7 +101,9 @@ export function createHostedBlobs(parts: HostedParts): BlobVerbs {
     },
     async deleteBlob(call, repository, digest) {
       requireDeletes(rules)
-      const removed = await unlinkBlob(db, repository, digest, rules.keepMs, actorOf(call, clock.now()))
+      const row = await findRepository(db, repository)
+      const actor = actorOf(call, clock.now())
+      const removed = row !== undefined && (await unlinkBlob(db, row, digest, rules.keepMs, actor))
       if (!removed) throw unknownBlob(digest)
     },
     async mountBlob(call, repository, digest, from) {

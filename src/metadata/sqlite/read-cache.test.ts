@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Tag } from '../../oci/reference.ts'
-import { findLinkedBlob, markDamaged, restampObject, unlinkBlob } from '../blob-links.ts'
+import { findLinkedBlob, markDamaged, restampObject } from '../blob-links.ts'
 import type { Db } from '../database.ts'
 import { findManifest } from '../manifests.ts'
 import {
@@ -14,10 +14,11 @@ import {
   query,
   repositoryOf,
   withMetadata,
+  existingRepository,
 } from '../metadata-fixtures.ts'
 import { beat } from '../processes.ts'
 import { findRepository } from '../repositories.ts'
-import { deleteTagRow } from '../deletions.ts'
+import { deleteTagRow, unlinkBlob } from '../deletions.ts'
 import { listTagNames } from '../tags.ts'
 import { openDatabase } from './open.ts'
 import { createReadCache } from './read-cache.ts'
@@ -77,14 +78,14 @@ test('a process that begins later, and one that ends, are noticed', () =>
   withMetadata(['1', '2', '3'], async (one, two, three) => {
     const digest = await linkBlob(one.db, 'x')
     assert.ok(await findLinkedBlob(one.db, A, digest))
-    await unlinkBlob(three.db, A, digest, 86_400_000, actorAt())
+    await unlinkBlob(three.db, await existingRepository(three.db, A), digest, 86_400_000, actorAt())
     assert.equal(await findLinkedBlob(one.db, A, digest), undefined)
     await linkBlob(one.db, 'x')
     assert.ok(await findLinkedBlob(one.db, A, digest))
     // Its share of the commits goes with its row, and somebody else commits: the sums must not be taken for equal.
     const forget = { name: 'f', sql: 'DELETE FROM processes WHERE id = :id' }
     await three.db.write({ steps: [{ statement: forget }], params: { id: three.processId }, touches: [] })
-    await unlinkBlob(two.db, A, digest, 86_400_000, actorAt())
+    await unlinkBlob(two.db, await existingRepository(two.db, A), digest, 86_400_000, actorAt())
     assert.equal(await findLinkedBlob(one.db, A, digest), undefined)
   }))
 
