@@ -1,18 +1,13 @@
 /** THE composition: builds every room in order, and closes them in reverse. */
-import { join, resolve } from 'node:path'
 import { createOpenGate } from './auth/authenticate.ts'
 import type { BlobStore } from './blobs/blob-store.ts'
-import { createFilesystemBlobStore } from './blobs/filesystem/store.ts'
-import { createMemoryBlobStore } from './blobs/memory.ts'
 import type { Config } from './config/schema.ts'
 import { createDistributionHandler } from './distribution/handler.ts'
 import { startSchedule } from './jobs/schedule.ts'
 import { createTasks } from './jobs/tasks.ts'
 import { systemClock } from './lib/clock.ts'
 import type { Logger } from './lib/logger.ts'
-import { OWN_FOLDER, prepareDataFolder } from './metadata/data-folder.ts'
-import { type Metadata, openMetadata } from './metadata/open-metadata.ts'
-import { forgetProcess } from './metadata/processes.ts'
+import type { Metadata } from './metadata/open-metadata.ts'
 import { createPullRecorder, type PullRecorder } from './metadata/pulls.ts'
 import { createHostedRegistry } from './registry/hosted.ts'
 import { createRequestObserver } from './server-observe.ts'
@@ -25,6 +20,7 @@ import { createListener, type Handler, type Listener } from './serving/listener.
 import { createMetrics, type Metrics } from './serving/metrics.ts'
 import { createObserver } from './serving/observe.ts'
 import { createProbes, type Probes } from './serving/probes.ts'
+import { openStorage } from './storage.ts'
 
 export type ServerOptions = {
   config: Config
@@ -119,30 +115,6 @@ async function compose(
     ...(tls && { tls }),
   })
   return running(listener, dataFolder, closeAll, state, config.http.draintimeout)
-}
-
-async function openStorage(
-  { config, version, log }: ServerOptions,
-  closers: (() => Promise<void>)[],
-): Promise<{ metadata: Metadata; store: BlobStore; dataFolder: string | undefined }> {
-  const { filesystem } = config.storage
-  const dataFolder = filesystem === undefined ? undefined : resolve(filesystem.rootdirectory)
-  if (dataFolder !== undefined) prepareDataFolder(dataFolder)
-  const metadata = openMetadata({
-    version,
-    ...(dataFolder !== undefined && {
-      folder: join(dataFolder, OWN_FOLDER),
-      databasePath: config.metadata.path,
-    }),
-  })
-  closers.push(() => metadata.db.close())
-  closers.push(() => forgetProcess(metadata.db, metadata.processId).catch(() => undefined))
-  const store =
-    dataFolder === undefined
-      ? createMemoryBlobStore()
-      : await createFilesystemBlobStore({ root: dataFolder, log })
-  closers.push(() => store.close())
-  return { metadata, store, dataFolder }
 }
 
 function startTasks(

@@ -5,6 +5,8 @@ import { DatabaseRefusedError } from './database.ts'
 
 /** Everything of Berth's own lies below this folder of the data folder. */
 export const OWN_FOLDER = 'berth'
+/** The metadata database, in that folder unless `metadata.path` says otherwise. */
+export const DATABASE_FILE = 'metadata.db'
 /** Where CNCF Distribution keeps blobs and repositories. */
 const DISTRIBUTION_FOLDER = join('docker', 'registry', 'v2')
 

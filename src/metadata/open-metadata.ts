@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
+import { DATABASE_FILE } from './data-folder.ts'
 import type { Db } from './database.ts'
 import { MIGRATIONS } from './migrations/migrations.ts'
 import { isFull } from './sqlite/apply.ts'
@@ -35,8 +36,6 @@ export type MetadataOptions = {
   /** Bytes of rows kept in memory. */
   cacheBytes?: number
 }
-
-const DATABASE_FILE = 'metadata.db'
 
 /** @throws DatabaseRefusedError */
 export function openMetadata(options: MetadataOptions): Metadata {

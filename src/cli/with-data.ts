@@ -1,0 +1,55 @@
+/** What every command on the data does around its own work: configuration in, data open, Ctrl-C heard, data closed. */
+import { type LoadedConfig, loadConfig } from '../config/load.ts'
+import { ConfigError } from '../config/mistakes.ts'
+import { DatabaseRefusedError } from '../metadata/database.ts'
+import { createLogger } from '../serving/log.ts'
+import { openData, type OpenedData } from '../storage.ts'
+import { readVersion } from '../version.ts'
+import type { Io } from './command.ts'
+
+/**
+ * @param work gives the exit code; `signal` is aborted by SIGINT and SIGTERM, and what it then leaves must be whole
+ * @returns 1 where the configuration or the data cannot be used; that was said then
+ */
+export async function withData(
+  io: Io,
+  configPath: string | undefined,
+  work: (data: OpenedData, signal: AbortSignal) => Promise<number>,
+): Promise<number> {
+  const loaded = load(io, configPath)
+  if (loaded === undefined) return 1
+  let data: OpenedData
+  try {
+    data = await openData({ config: loaded.config, version: readVersion(), log: warningsTo(io) })
+  } catch (error) {
+    if (!(error instanceof DatabaseRefusedError)) throw error
+    io.stderr.write(`berth: ${error.message}\n`)
+    return 1
+  }
+  const controller = new AbortController()
+  const end = (): void => controller.abort()
+  process.once('SIGINT', end)
+  process.once('SIGTERM', end)
+  try {
+    return await work(data, controller.signal)
+  } finally {
+    process.off('SIGINT', end)
+    process.off('SIGTERM', end)
+    await data.close()
+  }
+}
+
+/** @returns undefined: it is wrong, and that was said */
+export function load(io: Io, path: string | undefined): LoadedConfig | undefined {
+  try {
+    return loadConfig({ path, env: io.env })
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    io.stderr.write(`berth: the configuration is wrong\n${error.message}\n`)
+    return undefined
+  }
+}
+
+export function warningsTo({ stderr }: Io): ReturnType<typeof createLogger> {
+  return createLogger({ level: 'warn', formatter: 'text', write: (line) => void stderr.write(line) })
+}

@@ -1,0 +1,92 @@
+/** Where a registry's data are, opened: the metadata and the blobs. For the server and for the commands beside it. */
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { BlobStore } from './blobs/blob-store.ts'
+import { createFilesystemBlobStore } from './blobs/filesystem/store.ts'
+import { createMemoryBlobStore } from './blobs/memory.ts'
+import type { Config } from './config/schema.ts'
+import type { Logger } from './lib/logger.ts'
+import { DATABASE_FILE, OWN_FOLDER, prepareDataFolder } from './metadata/data-folder.ts'
+import { DatabaseRefusedError } from './metadata/database.ts'
+import { type Metadata, openMetadata } from './metadata/open-metadata.ts'
+import { forgetProcess } from './metadata/processes.ts'
+
+export type StorageOptions = { config: Config; version: string; log: Logger }
+
+export type Storage = {
+  metadata: Metadata
+  store: BlobStore
+  /** Undefined: everything is in memory. */
+  dataFolder: string | undefined
+}
+
+/**
+ * @param closers is given what is to be called, last first, to give everything back; also when this throws
+ * @throws DatabaseRefusedError
+ */
+export async function openStorage(
+  { config, version, log }: StorageOptions,
+  closers: (() => Promise<void>)[],
+): Promise<Storage> {
+  const { filesystem } = config.storage
+  const dataFolder = filesystem === undefined ? undefined : resolve(filesystem.rootdirectory)
+  if (dataFolder !== undefined) prepareDataFolder(dataFolder)
+  const metadata = openMetadata({
+    version,
+    ...(dataFolder !== undefined && {
+      folder: join(dataFolder, OWN_FOLDER),
+      databasePath: config.metadata.path,
+    }),
+  })
+  closers.push(() => metadata.db.close())
+  closers.push(() => forgetProcess(metadata.db, metadata.processId).catch(() => undefined))
+  const store =
+    dataFolder === undefined
+      ? createMemoryBlobStore()
+      : await createFilesystemBlobStore({ root: dataFolder, log })
+  closers.push(() => store.close())
+  return { metadata, store, dataFolder }
+}
+
+/** What a command works on, beside a registry that runs or alone. */
+export type OpenedData = Storage & {
+  config: Config
+  log: Logger
+  dataFolder: string
+  close(): Promise<void>
+}
+
+/**
+ * Opens the data of a registry for a command; never makes any.
+ * @throws DatabaseRefusedError: there are none, or they cannot be opened
+ */
+export async function openData(options: StorageOptions): Promise<OpenedData> {
+  const { config } = options
+  requireData(config)
+  const closers: (() => Promise<void>)[] = []
+  const close = async (): Promise<void> => {
+    for (let next = closers.pop(); next !== undefined; next = closers.pop()) await next()
+  }
+  try {
+    const { metadata, store, dataFolder } = await openStorage(options, closers)
+    if (dataFolder === undefined) throw new DatabaseRefusedError(IN_MEMORY)
+    return { config, log: options.log, metadata, store, dataFolder, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+const IN_MEMORY =
+  'this configuration keeps everything in memory, where no other command can reach it: name the configuration file of the registry'
+
+function requireData({ storage, metadata }: Config): void {
+  if (storage.filesystem === undefined) throw new DatabaseRefusedError(IN_MEMORY)
+  const folder = resolve(storage.filesystem.rootdirectory)
+  const database = metadata.path ?? join(folder, OWN_FOLDER, DATABASE_FILE)
+  if (existsSync(database)) return
+  throw new DatabaseRefusedError(
+    `there are no data of Berth in ${folder}: is this the right configuration file, or the right folder ` +
+      '(REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY)? A folder of CNCF Distribution is taken over by "berth serve"',
+  )
+}
