@@ -34,19 +34,27 @@ export type Review =
   | { kind: 'removed'; bytes: number }
   /** Still needed, or gone already. */
   | { kind: 'kept' }
-  /** Looked at again when its lease or its keep is over. */
+  /** Looked at again when its lease or its keep is over, or the takeover complete. */
   | { kind: 'put-off' }
 
 const DUE: Statement = {
   name: 'due-candidates',
   sql: `SELECT c.id, c.kind, c.repository_id, c.digest, r.name FROM candidates c
         LEFT JOIN repositories r ON r.id = c.repository_id
-        WHERE c.due_at <= :now ORDER BY c.due_at LIMIT :limit`,
+        WHERE c.due_at <= :now AND NOT EXISTS (SELECT 1 FROM takeover WHERE id = 1 AND completed_at IS NULL)
+        ORDER BY c.due_at LIMIT :limit`,
   rows: true,
 }
+/** While a takeover goes on, what names something may not be known yet. */
+const TAKEN_OVER: Statement = {
+  name: 'collect-when-taken-over',
+  sql: 'SELECT 1 AS pending FROM takeover WHERE id = 1 AND completed_at IS NULL',
+  rows: true,
+}
+const whenTakenOver: Step = { statement: TAKEN_OVER, expect: 0 }
 const FORGET: Statement = { name: 'forget-candidate', sql: 'DELETE FROM candidates WHERE id = :candidate' }
 
-/** Candidates whose time has come, oldest first. */
+/** Candidates whose time has come, oldest first; none before a takeover is complete. */
 export async function dueCandidates(db: Db, now: number, limit: number): Promise<Candidate[]> {
   const rows = await db.read(DUE, { now, limit })
   return rows.map((row) => ({
@@ -151,7 +159,7 @@ const OBJECT_TO_GARBAGE: Statement = {
 }
 const REMOVE_BLOB: Statement = { name: 'remove-blob', sql: 'DELETE FROM blobs WHERE digest = :digest' }
 
-type Plan = { putOff?: Statement; ripe: Step; ripeAt: number; steps: readonly Step[] }
+type Plan = { putOff?: Statement; ripe: Step; steps: readonly Step[] }
 
 const one = (statement: Statement): Step => ({ statement, expect: 1 })
 const forget = one(FORGET)
@@ -159,7 +167,6 @@ const forget = one(FORGET)
 const PLANS: Readonly<Record<CandidateKind, Plan>> = {
   manifest: {
     putOff: PUT_OFF_MANIFEST,
-    ripeAt: 0,
     ripe: one(RIPE_MANIFEST),
     steps: [
       { statement: EXPIRE_FOLLOWERS },
@@ -170,11 +177,10 @@ const PLANS: Readonly<Record<CandidateKind, Plan>> = {
   },
   link: {
     putOff: PUT_OFF_LINK,
-    ripeAt: 1,
     ripe: one(RIPE_LINK),
     steps: [one(REMOVE_LINK), { statement: BLOB_TO_CANDIDATE }],
   },
-  blob: { ripeAt: 0, ripe: one(RIPE_BLOB), steps: [{ statement: OBJECT_TO_GARBAGE }, one(REMOVE_BLOB)] },
+  blob: { ripe: one(RIPE_BLOB), steps: [{ statement: OBJECT_TO_GARBAGE }, one(REMOVE_BLOB)] },
 }
 
 /**
@@ -198,16 +204,23 @@ export async function reviewCandidate(
   }
   const first: Step[] = candidate.kind === 'link' ? [{ statement: FILL_WAITING }] : []
   const touches = candidate.repository === undefined ? [] : [candidate.repository]
-  const removed = await attempt(db, [...first, plan.ripe, ...plan.steps, forget], params, touches, [
-    {
-      do: 'collect',
-      what: candidate.kind,
-      repository: candidate.repository ?? null,
-      digest: candidate.digest,
-    },
-  ])
+  const removed = await attempt(
+    db,
+    [whenTakenOver, ...first, plan.ripe, ...plan.steps, forget],
+    params,
+    touches,
+    [
+      {
+        do: 'collect',
+        what: candidate.kind,
+        repository: candidate.repository ?? null,
+        digest: candidate.digest,
+      },
+    ],
+  )
+  if (removed?.done === false && removed.missed === 0) return { kind: 'put-off' }
   if (removed?.done === true) {
-    const size = removed.rows[plan.ripeAt]?.[0]?.['size'] as number | undefined
+    const size = removed.rows[first.length + 1]?.[0]?.['size'] as number | undefined
     return { kind: 'removed', bytes: candidate.kind === 'link' ? 0 : (size ?? 0) }
   }
   if (plan.putOff !== undefined) {

@@ -6,11 +6,15 @@ import type { Db, Statement } from './database.ts'
 
 const CLAIM_MS = 600_000
 
+/** Nothing while a hold is in force; nothing that was taken over before all of it was. */
 const CLAIM: Statement = {
   name: 'claim-garbage',
   sql: `UPDATE objects SET claimed_until = :until, version = version + 1 WHERE id IN (
           SELECT id FROM objects WHERE state = 'garbage' AND delete_after <= :now
-          AND (claimed_until IS NULL OR claimed_until < :now) ORDER BY delete_after LIMIT :limit)
+          AND (claimed_until IS NULL OR claimed_until < :now)
+          AND NOT EXISTS (SELECT 1 FROM removal_holds WHERE until > :now)
+          AND (path IS NULL OR NOT EXISTS (SELECT 1 FROM takeover WHERE id = 1 AND completed_at IS NULL))
+          ORDER BY delete_after LIMIT :limit)
         RETURNING id, path, size, digest`,
   rows: true,
 }

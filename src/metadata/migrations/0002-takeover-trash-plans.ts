@@ -5,9 +5,14 @@ CREATE TABLE takeover (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   begun_at INTEGER NOT NULL,
   walked_to TEXT NOT NULL DEFAULT '', -- the background walk has done all repositories up to this name
+  walker TEXT, -- the process that walks
+  walker_until INTEGER,
+  written_at INTEGER, -- when Berth itself last wrote Distribution's link files (an export)
   completed_at INTEGER -- the mark: before it nothing is collected and no plain file is removed
 ) STRICT;
 ALTER TABLE repositories ADD COLUMN imported_at INTEGER; -- all that Distribution had of it is here
+ALTER TABLE repositories ADD COLUMN imported_as_of INTEGER; -- as its folder was then
+CREATE INDEX repositories_imported ON repositories (name) WHERE imported_at IS NOT NULL;
 
 -- What could not be taken over as it was, or only with a remark.
 CREATE TABLE takeover_findings (
@@ -28,6 +33,7 @@ CREATE TABLE removal_holds (
   reason TEXT NOT NULL,
   until INTEGER NOT NULL -- renewed while the work goes on
 ) STRICT;
+CREATE INDEX removal_holds_in_force ON removal_holds (until);
 
 -- Undo.
 ALTER TABLE deletions ADD COLUMN restored_at INTEGER;
