@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { DigestAlgorithm } from '../oci/digest.ts'
 import { append, bodyOf, brokenBody, bytesOf, newObject, push, readBack, sha } from './blob-fixtures.ts'
-import { LostBytesError, type BlobStore, type UploadState } from './blob-store.ts'
+import { LostBytesError, type BlobStore, type ByteSource, type UploadState } from './blob-store.ts'
 
 const KIB = 1024
 const SIZES = [
@@ -210,6 +210,17 @@ export function blobStoreSuite(
       assert.equal(await store.stat(object), undefined)
     })
 
+    test('a check reads what lies on the disk', async () => {
+      for (const size of [0, 1000, 1_200_000]) {
+        const { object, bytes } = await push(store, bytesOf(size))
+        const source = await store.openCold(object, size)
+        const read = await hashOf(source ?? assert.fail('not opened'))
+        assert.equal(read, sha('sha256', bytes))
+        assert.equal(await store.openCold(object, size + 1), undefined)
+      }
+      assert.equal(await store.openCold({ ...newObject(), digest: sha('sha256', bytesOf(1)) }, 1), undefined)
+    })
+
     test('removal is by id, of what is finished, unfinished, or not there', async () => {
       const [small, large] = [await push(store, bytesOf(100)), await push(store, bytesOf(100_000))]
       await readBack(store, small)
@@ -299,6 +310,16 @@ export function blobStoreSuite(
       await store.probe()
     })
   })
+}
+
+async function hashOf(source: ByteSource): Promise<string> {
+  const pieces: Buffer[] = source.whole === undefined ? [] : [Buffer.from(source.whole)]
+  for (let piece = source.whole ? undefined : await source.read(); piece; piece = await source.read()) {
+    pieces.push(Buffer.from(piece.bytes))
+    piece.release()
+  }
+  source.close()
+  return sha('sha256', Buffer.concat(pieces))
 }
 
 /** An upload that received these bytes in one append and is not finished. */

@@ -123,6 +123,11 @@ export type BlobStore = {
     range: { first: number; last: number } | undefined,
     stamp: number | undefined,
   ): Promise<ByteSource | 'changed' | undefined>
+  /**
+   * The bytes of a finished object as they lie on the disk, past every cache: for checks. Undefined: they are not
+   * there, or not `size` long.
+   */
+  openCold(object: StoredObject, size: number): Promise<ByteSource | undefined>
   /** Whether the whole object is in memory now; never does I/O. */
   peek(object: StoredObject): Uint8Array | undefined
   /** No I/O: what to commit before the first append. */

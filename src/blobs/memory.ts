@@ -28,6 +28,10 @@ export function createMemoryBlobStore({ capacity = Infinity }: { capacity?: numb
       if (bytes?.byteLength !== size) return undefined
       return createBytesSource(range === undefined ? bytes : bytes.subarray(range.first, range.last + 1))
     },
+    openCold: async (object, size) => {
+      const bytes = finished(entries, object)
+      return bytes?.byteLength === size ? createBytesSource(bytes) : undefined
+    },
     peek: (object) => finished(entries, object),
     plan: (object) => ({ object, received: 0 }),
     createHash: (algorithm) => createLocalHash(algorithm),

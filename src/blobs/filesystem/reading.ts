@@ -5,7 +5,7 @@ import type { BlobStore, ByteSource, StoredObject } from '../blob-store.ts'
 import type { BytesCache } from '../bytes-cache.ts'
 import { createBytesSource } from '../bytes-source.ts'
 import type { ReadBuffers } from '../read-buffers.ts'
-import { closeFile, ifThere, openFile, readAt } from './calls.ts'
+import { closeFile, ifThere, openFile, readAt, statFile } from './calls.ts'
 import { createFileSource } from './file-source.ts'
 import type { Names } from './names.ts'
 import type { OpenFiles } from './open-files.ts'
@@ -26,7 +26,7 @@ export function createReading({
   buffers: ReadBuffers
   smallBlobBytes: number
   log: Logger
-}): Pick<BlobStore, 'open' | 'peek'> {
+}): Pick<BlobStore, 'open' | 'openCold' | 'peek'> {
   const pathOf = ({ id, digest, path }: StoredObject): string => {
     if (path !== undefined) return names.takenOver(path)
     if (digest === undefined) throw new Error('an object without a digest is not finished')
@@ -43,6 +43,7 @@ export function createReading({
     return createBytesSource(range === undefined ? bytes : bytes.subarray(range.first, range.last + 1))
   }
   return {
+    openCold: (object, size) => openCold(pathOf(object), size, buffers),
     peek: (object) => cache.get(object.id),
     async open(object, size, range, stamp) {
       // Their bytes are compared with the digest: no stamp can say more.
@@ -92,6 +93,21 @@ function createSmallLoader({
     loading.set(object.id, started)
     return started
   }
+}
+
+async function openCold(path: string, size: number, buffers: ReadBuffers): Promise<ByteSource | undefined> {
+  const file = await ifThere(openFile(path, 'r'))
+  if (file === undefined) return undefined
+  const done = (): void => void closeFile(file).catch(() => undefined)
+  try {
+    const stats = await statFile(file)
+    if (stats.size === size) return createFileSource({ file, first: 0, length: size, buffers, done })
+  } catch (error) {
+    done()
+    throw error
+  }
+  done()
+  return undefined
 }
 
 /** Undefined: not there, or not `size` bytes. */
