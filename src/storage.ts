@@ -1,5 +1,4 @@
 /** Where a registry's data are, opened: the metadata and the blobs. For the server and for the commands beside it. */
-import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { BlobStore } from './blobs/blob-store.ts'
 import { createFilesystemBlobStore } from './blobs/filesystem/store.ts'
@@ -9,6 +8,7 @@ import type { Logger } from './lib/logger.ts'
 import { DATABASE_FILE, OWN_FOLDER, prepareDataFolder } from './metadata/data-folder.ts'
 import { DatabaseRefusedError } from './metadata/database.ts'
 import { type Metadata, openMetadata } from './metadata/open-metadata.ts'
+import { hasContent, refuseLostDatabase } from './metadata/lost-database.ts'
 import { forgetProcess } from './metadata/processes.ts'
 
 export type StorageOptions = { config: Config; version: string; log: Logger }
@@ -84,7 +84,8 @@ function requireData({ storage, metadata }: Config): void {
   if (storage.filesystem === undefined) throw new DatabaseRefusedError(IN_MEMORY)
   const folder = resolve(storage.filesystem.rootdirectory)
   const database = metadata.path ?? join(folder, OWN_FOLDER, DATABASE_FILE)
-  if (existsSync(database)) return
+  if (hasContent(database)) return
+  refuseLostDatabase(join(folder, OWN_FOLDER), database)
   throw new DatabaseRefusedError(
     `there are no data of Berth in ${folder}: is this the right configuration file, or the right folder ` +
       '(REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY)? A folder of CNCF Distribution is taken over by "berth serve"',

@@ -4,7 +4,7 @@
  */
 import type { ObjectId } from '../blobs/blob-store.ts'
 import { type Digest, digestToBytes } from '../oci/digest.ts'
-import type { Actor } from './actor.ts'
+import { type Actor, actorEntry } from './actor.ts'
 import type { Db, JournalEntry, Outcome, Statement, Step } from './database.ts'
 import { LOCK_REPOSITORY, type RepositoryRow } from './repositories.ts'
 
@@ -197,7 +197,14 @@ export function commitBlob(
     },
     // Healing changes other repositories too, but what is damaged is in no cache.
     touches: [repository.name],
-    journal: [{ ...linkEntry(repository.name, digest, actor), object: object.id, size: object.size }],
+    journal: [
+      {
+        ...linkEntry(repository.name, digest, actor),
+        object: object.id,
+        size: object.size,
+        stamp: object.stamp ?? null,
+      },
+    ],
   })
 }
 
@@ -211,7 +218,7 @@ function linkParams(repository: RepositoryRow, digest: Digest, actor: Actor) {
 }
 
 function linkEntry(repository: string, digest: Digest, actor: Actor): JournalEntry {
-  return { do: 'link', repository, digest, by: actor.principalName }
+  return { do: 'link', repository, digest, ...actorEntry(actor) }
 }
 
 /** T2: links what another repository has. Not done: it is not there. */
@@ -227,6 +234,21 @@ export async function mountFrom(
     params: { ...linkParams(repository, digest, actor), from },
     touches: [repository.name],
     journal: [linkEntry(repository.name, digest, actor)],
+  })
+  return outcome.done
+}
+
+/** T2 again, from the journal: what was linked then is linked now. Not done: the repository is not there. */
+export async function linkAgain(
+  db: Db,
+  repository: RepositoryRow,
+  digest: Digest,
+  actor: Actor,
+): Promise<boolean> {
+  const outcome = await db.write({
+    steps: [LOCK_REPOSITORY, ...LINK_STEPS],
+    params: linkParams(repository, digest, actor),
+    touches: [repository.name],
   })
   return outcome.done
 }

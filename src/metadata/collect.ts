@@ -8,7 +8,7 @@
  *   link      its lease is over and no manifest of the repository holds it: the row goes, the blob is a candidate
  *   blob      no link: the row goes; its object is garbage if no other digest shares it
  */
-import { type Digest, digestFromBytes } from '../oci/digest.ts'
+import { type Digest, digestFromBytes, digestToBytes } from '../oci/digest.ts'
 import { LEASE_PROMISE_MS } from './blob-links.ts'
 import {
   type Db,
@@ -212,6 +212,7 @@ export async function reviewCandidate(
     [
       {
         do: 'collect',
+        t: now,
         what: candidate.kind,
         repository: candidate.repository ?? null,
         digest: candidate.digest,
@@ -229,6 +230,27 @@ export async function reviewCandidate(
   }
   await attempt(db, [{ statement: FORGET }], params, [])
   return { kind: 'kept' }
+}
+
+/** What the journal says was removed, removed again; candidates stay, to be looked at. False: it is needed, or gone. */
+export async function collectAgain(
+  db: Db,
+  kind: CandidateKind,
+  repositoryId: number | undefined,
+  digest: Digest,
+  now: number,
+): Promise<boolean> {
+  const plan = PLANS[kind]
+  const params: Params = {
+    repositoryId: repositoryId ?? null,
+    digest: digestToBytes(digest),
+    now,
+    // Its time had come then; what had put it off since is not known here.
+    keepMs: 0,
+    followersExpireAt: now + LEASE_PROMISE_MS,
+  }
+  const outcome = await attempt(db, [whenTakenOver, plan.ripe, ...plan.steps], params, [])
+  return outcome?.done === true
 }
 
 /** Undefined: something names it after all. */

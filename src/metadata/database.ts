@@ -23,9 +23,13 @@ export type Step = {
   readonly expect?: number
 }
 
-/** One change as the journal tells it: enough to make it again over an older snapshot. */
+/**
+ * One change as the journal tells it: enough to make it again over an older snapshot, with all that rows record. `t`
+ * is the time that the rows have (milliseconds since 1970), where they have one.
+ */
 export type JournalEntry = Readonly<Record<string, string | number | null | readonly string[]>> & {
   readonly do: string
+  readonly t?: number
 }
 
 export type Transaction = {

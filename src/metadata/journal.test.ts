@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Tag } from '../oci/reference.ts'
 import { mountFrom } from './blob-links.ts'
-import { createJournal, pruneJournal } from './journal.ts'
+import { createJournal, PRUNED_FILE, pruneJournal } from './journal.ts'
 import {
   actorAt,
   journalLines,
@@ -34,6 +34,7 @@ test('each kind of change is a line, in the order of commits, whichever process 
     assert.deepEqual(
       lines.map((line) => [line['do'], line['repository']]),
       [
+        ['begin', undefined],
         ['repository', 'a'],
         ['link', 'a'],
         ['manifest', 'a'],
@@ -45,7 +46,7 @@ test('each kind of change is a line, in the order of commits, whichever process 
         ['delete-manifest', 'a'],
       ],
     )
-    const manifest = lines[2] as { bytes: string; tags: string[]; digest: string }
+    const manifest = lines[3] as { bytes: string; tags: string[]; digest: string }
     assert.match(Buffer.from(manifest.bytes, 'base64').toString(), /"schemaVersion":2/)
     assert.deepEqual([manifest.tags, manifest.digest], [['v', 'w'], digest])
     const seqs = lines.map((line) => line['seq'])
@@ -104,6 +105,7 @@ test('files that no snapshot needs are removed', () =>
     ]
     for (const name of names) writeFileSync(join(folder, name), '')
     pruneJournal(folder, new Date('2026-01-10T00:00:01Z'))
-    assert.deepEqual(readdirSync(folder), names.slice(1).sort())
+    assert.deepEqual(readdirSync(folder), [...names.slice(1), PRUNED_FILE].sort())
+    assert.equal(readFileSync(join(folder, PRUNED_FILE), 'utf8'), '2026-01-09\n')
     pruneJournal(join(folder, 'absent'), new Date())
   }))

@@ -3,14 +3,17 @@
  * the last snapshot it makes a lost database again: the lines of all processes in order of `seq` (the commit they
  * were in, `commits.seq` of the database), from the first that is larger than the snapshot's own. What cannot be
  * written (a full disk) waits, up to a bound; beyond it a line says that some are missing, until the next snapshot.
+ * The journal of a new database begins with a line that says so; what was pruned of it is told by a file beside it.
  */
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { JournalEntry } from './database.ts'
 
 const MAX_PENDING = 8 * 1024 * 1024
 const DAY_MS = 86_400_000
 const NAME = /^(\d{4}-\d\d-\d\d)-[0-9a-f]+\.jsonl$/
+/** Holds the first day of which all lines are still there. */
+export const PRUNED_FILE = 'pruned-before'
 
 export type Journal = {
   /** @param seq the commit that the changes were in */
@@ -18,6 +21,28 @@ export type Journal = {
   /** Hands what was appended to the operating system. */
   flush(): void
   close(): void
+}
+
+/** The first line of all: whoever finds it has the whole journal. A folder that cannot be written has none. */
+export function beginJournal(folder: string, processId: string): void {
+  const journal = createJournal(folder, processId)
+  journal.append(0, [{ do: 'begin' }])
+  journal.close()
+}
+
+/** Names of the journal's files, with their days. */
+export function journalFiles(folder: string): { name: string; day: string }[] {
+  let names: string[]
+  try {
+    names = readdirSync(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+  return names.flatMap((name) => {
+    const day = NAME.exec(name)?.[1]
+    return day === undefined ? [] : [{ name, day }]
+  })
 }
 
 export function createJournal(folder: string, processId: string, now: () => number = Date.now): Journal {
@@ -83,15 +108,9 @@ export function createJournal(folder: string, processId: string, now: () => numb
  */
 export function pruneJournal(folder: string, oldest: Date): void {
   const last = new Date(oldest.getTime() - DAY_MS).toISOString().slice(0, 10)
-  let names: string[]
-  try {
-    names = readdirSync(folder)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
-    throw error
-  }
-  for (const name of names) {
-    const day = NAME.exec(name)?.[1]
-    if (day !== undefined && day < last) rmSync(join(folder, name), { force: true })
-  }
+  const old = journalFiles(folder).filter(({ day }) => day < last)
+  if (old.length === 0) return
+  // Said before it is so: a kill between leaves too much, never too little that nobody knows of.
+  writeFileSync(join(folder, PRUNED_FILE), `${last}\n`, { flush: true })
+  for (const { name } of old) rmSync(join(folder, name), { force: true })
 }

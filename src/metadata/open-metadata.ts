@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { DATABASE_FILE } from './data-folder.ts'
 import type { Db } from './database.ts'
+import { beginJournal } from './journal.ts'
+import { refuseLostDatabase } from './lost-database.ts'
 import { MIGRATIONS } from './migrations/migrations.ts'
 import { isFull } from './sqlite/apply.ts'
 import { createBallast } from './sqlite/ballast.ts'
@@ -56,6 +58,11 @@ export function openMetadata(options: MetadataOptions): Metadata {
   try {
     connection = openDatabase(path, {
       beforeMigration: (from) => void writeSnapshot(folders, `-before-${from + 1}`),
+      ...(folder !== undefined && {
+        snapshots,
+        beforeNew: (isLocked) => refuseLostDatabase(folder, path, isLocked),
+        afterNew: () => beginJournal(folders.journal, processId),
+      }),
       ...(ballast !== undefined && { ballast }),
       ...(presence !== undefined && { gone: presence.gone }),
     })

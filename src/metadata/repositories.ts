@@ -63,7 +63,7 @@ export async function findOrCreateRepository(
       steps: [{ statement: CREATE }],
       params: { repository: name, createdBy, now },
       touches: [name],
-      journal: [{ do: 'repository', repository: name, by: createdBy }],
+      journal: [{ do: 'repository', repository: name, t: now, by: createdBy }],
     })
   }
 }
@@ -102,20 +102,25 @@ export async function forgetUnusedRepositories(db: Db, before: number, limit: nu
   const rows = await db.read(UNUSED, { before, limit })
   let forgotten = 0
   for (const row of rows) {
-    const removed = db.write({
-      steps: [{ statement: FORGET_COUNTS }, { statement: FORGET, expect: 1 }],
-      params: { repositoryId: row['id'] as number },
-      touches: [row['name'] as string],
-      journal: [{ do: 'forget-repository', repository: row['name'] as string }],
-      frees: true,
-    })
-    forgotten += await removed.then(
-      ({ done }) => Number(done),
-      (error: unknown) => {
-        if (error instanceof ForeignKeyError) return 0
-        throw error
-      },
-    )
+    const repository = { id: row['id'] as number, name: row['name'] as string }
+    forgotten += Number(await forgetRepository(db, repository))
   }
   return forgotten
+}
+
+/** False: it is published, or something is in it. */
+export async function forgetRepository(db: Db, repository: { id: number; name: string }): Promise<boolean> {
+  try {
+    const outcome = await db.write({
+      steps: [{ statement: FORGET_COUNTS }, { statement: FORGET, expect: 1 }],
+      params: { repositoryId: repository.id },
+      touches: [repository.name],
+      journal: [{ do: 'forget-repository', repository: repository.name }],
+      frees: true,
+    })
+    return outcome.done
+  } catch (error) {
+    if (error instanceof ForeignKeyError) return false
+    throw error
+  }
 }

@@ -1,11 +1,13 @@
 /** Opens the database file: is it ours, is it of this version, may it lie here; and migrates it. */
-import { existsSync, mkdirSync, statfsSync } from 'node:fs'
+import { mkdirSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { DatabaseRefusedError } from '../database.ts'
+import { hasContent } from '../lost-database.ts'
 import { MIGRATIONS } from '../migrations/migrations.ts'
 import { isFull } from './apply.ts'
 import { type Ballast, withRoom } from './ballast.ts'
+import { listSnapshots } from './snapshot.ts'
 
 /** "brth": tells a Berth database from another program's. */
 const APPLICATION_ID = 0x62727468
@@ -54,6 +56,12 @@ export function refuseNetworkFilesystem(folder: string): void {
 export type OpenOptions = {
   /** Called when an existing database is about to change its form: makes a snapshot. */
   beforeMigration?: (from: number) => void
+  /** Where snapshots of it are: named where a newer version's database is refused. */
+  snapshots?: string
+  /** Called before a database is made where there is none, the second time under its lock: throws if there was one. */
+  beforeNew?: (isLocked: boolean) => void
+  /** Called when a new one was made. */
+  afterNew?: () => void
   /** Given back where the disk is too full to open the database. */
   ballast?: Ballast
   /** Processes that are known to have ended, whatever their heartbeat says. */
@@ -80,14 +88,16 @@ export function openDatabase(path: string, options: OpenOptions = {}): DatabaseS
 }
 
 function openOnce(path: string, options: OpenOptions): DatabaseSync {
-  const isNew = path === ':memory:' || !existsSync(path)
+  const isNew = path === ':memory:' || !hasContent(path)
+  // Asked before anything is made, and again under the lock.
+  if (isNew) options.beforeNew?.(false)
   const db = new DatabaseSync(path, { timeout: options.waitMs ?? BUSY_TIMEOUT_MS })
   try {
     // Asked before anything is set: a foreign file is not touched.
-    if (!isNew) refuseForeign(db, options.migrations ?? MIGRATIONS)
+    if (!isNew) refuseForeign(db, path, options)
     db.exec(CONNECTION_PRAGMAS)
     if (path !== ':memory:') refuseWithoutLog(db)
-    migrate(db, options)
+    migrate(db, path, options)
     db.exec(`PRAGMA busy_timeout = ${READ_TIMEOUT_MS}`)
     return db
   } catch (error) {
@@ -110,7 +120,7 @@ function numberOf(db: DatabaseSync, pragma: string): number {
   return Object.values(db.prepare(`PRAGMA ${pragma}`).get() as Record<string, number>)[0] as number
 }
 
-function refuseForeign(db: DatabaseSync, migrations: readonly string[]): void {
+function refuseForeign(db: DatabaseSync, path: string, options: OpenOptions): void {
   const application = numberOf(db, 'application_id')
   const tables = (db.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as { n: number }).n
   if (application !== APPLICATION_ID && tables > 0) {
@@ -118,21 +128,33 @@ function refuseForeign(db: DatabaseSync, migrations: readonly string[]): void {
       "the metadata database is not Berth's: another program's file has its name. Point storage.filesystem.rootdirectory or metadata.path somewhere else",
     )
   }
-  refuseNewer(numberOf(db, 'user_version'), migrations.length)
+  refuseNewer(numberOf(db, 'user_version'), path, options)
 }
 
-function refuseNewer(version: number, known: number): void {
+function refuseNewer(
+  version: number,
+  path: string,
+  { migrations = MIGRATIONS, snapshots = '' }: OpenOptions,
+): void {
+  const known = migrations.length
   if (version <= known) return
+  const newer = `the data folder was written by a newer Berth (schema ${version}; this one knows ${known}). Start the newer version again`
+  // Made when the database still had a form that this version knows.
+  const snapshot = listSnapshots(snapshots).find(({ before = 0 }) => before > 1 && before - 1 <= known)
+  if (snapshot === undefined) {
+    throw new DatabaseRefusedError(
+      `${newer}: no snapshot from before it changed the database is left${snapshots === '' ? '' : ` in ${snapshots}`}`,
+    )
+  }
   throw new DatabaseRefusedError(
-    `the data folder was written by a newer Berth (schema ${version}; this one knows ${known}). ` +
-      'Start the newer version, or restore the snapshot that it made before it migrated (berth/snapshots in the data folder)',
+    `${newer}; or go back: end every Berth on this folder and run "berth rebuild --force" with this version. It puts ${path} aside, ` +
+      `begins with ${snapshot.path}, the snapshot of ${snapshot.at.toISOString()} that was taken before the newer version changed the database, ` +
+      'and makes again what the journal tells of the time since',
   )
 }
 
-function migrate(
-  db: DatabaseSync,
-  { migrations = MIGRATIONS, beforeMigration, gone = [] }: OpenOptions,
-): void {
+function migrate(db: DatabaseSync, path: string, options: OpenOptions): void {
+  const { migrations = MIGRATIONS, beforeMigration, gone = [] } = options
   const from = numberOf(db, 'user_version')
   if (from === migrations.length) return
   if (from > 0) {
@@ -143,10 +165,12 @@ function migrate(
   try {
     // Read again under the lock: another process may have been quicker.
     const start = numberOf(db, 'user_version')
-    refuseNewer(start, migrations.length)
+    refuseNewer(start, path, options)
+    if (start === 0) options.beforeNew?.(true)
     for (const migration of migrations.slice(start)) db.exec(migration)
     db.exec(`PRAGMA user_version = ${migrations.length}; PRAGMA application_id = ${APPLICATION_ID}`)
     db.exec('COMMIT')
+    if (start === 0) options.afterNew?.()
   } finally {
     if (db.isTransaction) db.exec('ROLLBACK')
   }
@@ -192,7 +216,7 @@ function explain(error: unknown): unknown {
     case 11:
     case 26:
       return new DatabaseRefusedError(
-        `the metadata database is damaged (${message}): restore the newest file of berth/snapshots in the data folder over it`,
+        `the metadata database is damaged (${message}): end every Berth on this folder and run "berth rebuild", which makes it again and keeps the damaged one aside`,
         { cause: error },
       )
     case 8:

@@ -1,6 +1,7 @@
 /** Snapshots of the database: whole files, each of one moment, in `berth/snapshots`. */
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -19,7 +20,28 @@ import { pruneJournal } from '../journal.ts'
 const KEEP = 3
 /** What must be left when the copy is made: a snapshot is not worth a refused push. */
 const SPARE_BYTES = 64 * 1024 * 1024
-const DAILY = /^metadata-(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)-(\d{3})Z\.db$/
+const NAME = /^metadata-(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)-(\d{3})Z(?:-before-(\d+))?\.db$/
+
+export type Snapshot = {
+  path: string
+  /** When it was begun. */
+  at: Date
+  /** The form of the database that a migration was about to make. Undefined: one of each day. */
+  before: number | undefined
+}
+
+/** Those in `folder`, newest first. */
+export function listSnapshots(folder: string): Snapshot[] {
+  const names = existsSync(folder) ? readdirSync(folder) : []
+  return names
+    .flatMap((name) => {
+      const [, day, hours, minutes, seconds, ms, before] = NAME.exec(name) ?? []
+      if (day === undefined) return []
+      const at = new Date(`${day}T${hours}:${minutes}:${seconds}.${ms}Z`)
+      return [{ path: join(folder, name), at, before: before === undefined ? undefined : Number(before) }]
+    })
+    .sort((a, b) => b.at.getTime() - a.at.getTime())
+}
 
 export type SnapshotFolders = { databasePath: string; snapshots: string; journal: string }
 
@@ -88,10 +110,9 @@ function prune(folder: string): Date | undefined {
     if (mtimeMs !== undefined && Date.now() - mtimeMs > 86_400_000)
       rmSync(join(folder, name), { force: true })
   }
-  const daily = names.filter((name) => DAILY.test(name))
-  for (const name of daily.slice(0, -KEEP)) rmSync(join(folder, name), { force: true })
-  const [, day, hours, minutes, seconds, ms] = DAILY.exec(daily.at(-KEEP) ?? daily[0] ?? '') ?? []
-  return day === undefined ? undefined : new Date(`${day}T${hours}:${minutes}:${seconds}.${ms}Z`)
+  const daily = listSnapshots(folder).filter(({ before }) => before === undefined)
+  for (const { path } of daily.slice(KEEP)) rmSync(path, { force: true })
+  return daily.slice(0, KEEP).at(-1)?.at
 }
 
 type SnapshotRequest = { snapshot: SnapshotFolders }
