@@ -2,7 +2,7 @@
 import { type Digest, digestFromBytes, digestToBytes, digestToStoredHex } from '../oci/digest.ts'
 import type { ManifestReference, ParsedManifest } from '../oci/manifest.ts'
 import type { Reference, Tag } from '../oci/reference.ts'
-import { type Actor, actorParams } from './actor.ts'
+import { type Actor, actorEntry, actorParams } from './actor.ts'
 import { LEASE_MS } from './blob-links.ts'
 import type { Db, JournalEntry, Statement, Step } from './database.ts'
 import { LOCK_REPOSITORY, PUBLISH_REPOSITORY, type RepositoryRow } from './repositories.ts'
@@ -15,9 +15,11 @@ export type StoredManifest = {
   repositoryId: number
   /** When it may be collected; undefined: it stays. */
   expiresAt: number | undefined
+  /** Promised until then to whoever read it by digest while it was to expire. */
+  leaseUntil: number | undefined
 }
 
-const FIELDS = 'm.digest, m.media_type, m.bytes, m.repository_id, m.expires_at'
+const FIELDS = 'm.digest, m.media_type, m.bytes, m.repository_id, m.expires_at, m.lease_until'
 const BY_TAG: Statement = {
   name: 'manifest-by-tag',
   sql: `SELECT ${FIELDS} FROM repositories r
@@ -57,6 +59,7 @@ export async function findManifest(
             bytes: row['bytes'] as Uint8Array,
             repositoryId: row['repository_id'] as number,
             expiresAt: (row['expires_at'] as number | null) ?? undefined,
+            leaseUntil: (row['lease_until'] as number | null) ?? undefined,
           },
     (manifest) => manifest.bytes.byteLength + 300,
   )
@@ -68,12 +71,28 @@ const OTHER_TYPE: Statement = {
         WHERE repository_id = :repositoryId AND digest = :digest AND media_type <> :mediaType`,
   rows: true,
 }
-/** Pushed again while it waited to be collected: what was to go with it stays too. */
+/**
+ * Pushed again, or named by what is pushed, while it waited to be collected: what was to go with it stays too. Only
+ * what is to expire is walked through, so that an ordinary push looks at its own row and its children's.
+ */
 const KEEP_FOLLOWERS: Statement = {
   name: 'keep-followers',
-  sql: `UPDATE manifests SET expires_at = NULL, deletion_id = NULL
-        WHERE repository_id = :repositoryId AND deleted_at IS NULL AND deletion_id = (SELECT m.deletion_id FROM manifests m
-          WHERE m.repository_id = :repositoryId AND m.digest = :digest AND m.deletion_id IS NOT NULL)`,
+  sql: `WITH RECURSIVE back (digest) AS (
+          SELECT digest FROM manifests WHERE repository_id = :repositoryId AND digest = :digest AND expires_at IS NOT NULL
+          UNION SELECT c.digest FROM json_each(:refs) j CROSS JOIN manifests c
+            ON c.repository_id = :repositoryId AND c.digest = unhex(j.value ->> 'bytes')
+            WHERE j.value ->> 'kind' = 'child' AND c.expires_at IS NOT NULL AND c.deleted_at IS NULL
+          UNION SELECT c.digest FROM back b CROSS JOIN manifest_refs r
+            ON r.repository_id = :repositoryId AND r.manifest = b.digest AND +r.held_manifest IS NOT NULL
+            CROSS JOIN manifests c ON c.repository_id = :repositoryId AND c.digest = r.held_manifest
+            AND c.expires_at IS NOT NULL AND c.deleted_at IS NULL
+          UNION SELECT m.digest FROM back b CROSS JOIN manifests m
+            ON m.repository_id = :repositoryId AND m.subject = b.digest AND m.expires_at IS NOT NULL
+            AND m.deleted_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM deletions d WHERE d.id = m.deletion_id AND d.digest = m.digest))
+        UPDATE manifests SET expires_at = NULL, deletion_id = NULL
+        WHERE repository_id = :repositoryId AND deleted_at IS NULL AND expires_at IS NOT NULL
+        AND digest IN (SELECT digest FROM back)`,
 }
 const UPSERT: Statement = {
   name: 'upsert-manifest',
@@ -168,7 +187,8 @@ export async function putManifestRows(
     steps,
     params: {
       ...actorParams(actor),
-      ...manifestParams(manifest, bytes),
+      ...manifestColumns(manifest),
+      bytes,
       repositoryId: repository.id,
       digest: digestToBytes(digest),
       refs: refsJson(manifest.references, isRequired),
@@ -176,7 +196,7 @@ export async function putManifestRows(
       deletionId: null,
     },
     touches: [repository.name],
-    journal: [journalEntry(repository.name, digest, manifest.mediaType, bytes, tags, actor)],
+    journal: [journalEntry(repository.name, digest, bytes, manifest, tags, actor)],
   })
   if (outcome.done) return { kind: 'stored' }
   if (outcome.missed === 0) return { kind: 'repository-gone' }
@@ -185,14 +205,14 @@ export async function putManifestRows(
   return { kind: 'missing', digests: outcome.rows.map((row) => row['digest'] as Digest) }
 }
 
-function manifestParams(manifest: ParsedManifest & ManifestDetails, bytes: Uint8Array) {
+/** What its columns hold, but for what differs from push to push. */
+export function manifestColumns(manifest: ParsedManifest & ManifestDetails) {
   let contentSize = 0
   for (const { descriptor } of manifest.references) contentSize += descriptor.size
   return {
     mediaType: manifest.mediaType,
     artifactType: manifest.artifactType ?? null,
     subject: manifest.subject === undefined ? null : digestToBytes(manifest.subject.digest),
-    bytes,
     configDigest: manifest.config === undefined ? null : digestToBytes(manifest.config.digest),
     configType: manifest.config?.mediaType ?? null,
     platform: manifest.platform ?? null,
@@ -223,8 +243,8 @@ function refsJson(
 function journalEntry(
   repository: string,
   digest: Digest,
-  mediaType: string,
   bytes: Uint8Array,
+  manifest: ParsedManifest & ManifestDetails,
   tags: readonly Tag[],
   actor: Actor,
 ): JournalEntry {
@@ -233,17 +253,19 @@ function journalEntry(
     do: 'manifest',
     repository,
     digest,
-    mediaType,
+    mediaType: manifest.mediaType,
     bytes: body,
     tags,
-    by: actor.principalName,
-    cause: actor.cause,
+    // From the config blob, which a rebuild does not read.
+    ...(manifest.platform !== undefined && { platform: manifest.platform }),
+    ...(manifest.created !== undefined && { created: manifest.created }),
+    ...actorEntry(actor),
   }
 }
 
 const RENEW: Statement = {
   name: 'renew-manifest',
-  sql: `UPDATE manifests SET expires_at = :until
+  sql: `UPDATE manifests SET expires_at = max(expires_at, :until), lease_until = :until
         WHERE repository_id = :repositoryId AND digest = :digest AND deleted_at IS NULL AND expires_at IS NOT NULL`,
 }
 

@@ -19,7 +19,7 @@ export async function readImageConfig(
   config: Descriptor,
   blob: LinkedBlob,
 ): Promise<ManifestDetails> {
-  if (!CONFIG_TYPES.has(config.mediaType) || blob.size > MAX_BYTES) return {}
+  if (!isImageConfig(config.mediaType, blob.size)) return {}
   try {
     const object: StoredObject = {
       id: blob.object,
@@ -28,9 +28,23 @@ export async function readImageConfig(
     }
     const source = await store.open(object, blob.size, undefined, undefined)
     if (source === undefined || source === 'changed') return {}
-    return detailsOf(JSON.parse((await readAll(source)).toString('utf8')))
+    return imageConfigDetails(await readAll(source))
   } catch {
-    // An image whose config cannot be understood is stored all the same.
+    // An image whose config cannot be read is stored all the same.
+    return {}
+  }
+}
+
+/** Whether a config of this type and size says something of its image. */
+export function isImageConfig(mediaType: string, size: number): boolean {
+  return CONFIG_TYPES.has(mediaType) && size <= MAX_BYTES
+}
+
+/** What these bytes of a config say; empty where they cannot be understood. */
+export function imageConfigDetails(bytes: Buffer): ManifestDetails {
+  try {
+    return detailsOf(JSON.parse(bytes.toString('utf8')))
+  } catch {
     return {}
   }
 }
