@@ -34,20 +34,11 @@ const OUT_OF_ROOM: ReadonlySet<number> = new Set([
 
 type SqliteError = Error & { errcode?: number }
 
-export function createApplier(options: {
-  db: DatabaseSync
-  /** Its share of the commits is counted, so that processes tell their own from others'. */
-  processId: string
-  /** Called when the disk is full and a transaction that frees space is waiting; true: worth another try. */
-  makeRoom: (attempt: number) => boolean
-}): Applier {
-  const { db, makeRoom } = options
+export type Member = (transaction: Transaction, seq: number) => Applied
+
+/** Runs one transaction in a savepoint of the one that is open: all of its steps, or none. */
+export function createMember(db: DatabaseSync): Member {
   const prepared = new Map<string, StatementSync>()
-  const countCommit = db.prepare('UPDATE commits SET seq = seq + 1 RETURNING seq')
-  const countShare = db.prepare(
-    `INSERT INTO processes (id, version, schema, host, seq, started_at, heartbeat) VALUES (?, '', 0, '', 1, ?, ?)
-     ON CONFLICT (id) DO UPDATE SET seq = seq + 1`,
-  )
 
   function prepare(sql: string): StatementSync {
     let statement = prepared.get(sql)
@@ -81,7 +72,7 @@ export function createApplier(options: {
     return { kind: 'done', rows, changes, seq }
   }
 
-  function runInSavepoint(transaction: Transaction, seq: number): Applied {
+  return (transaction, seq) => {
     db.exec('SAVEPOINT member')
     let applied: Applied
     try {
@@ -94,6 +85,22 @@ export function createApplier(options: {
     db.exec(applied.kind === 'done' ? 'RELEASE member' : 'ROLLBACK TO member; RELEASE member')
     return applied
   }
+}
+
+export function createApplier(options: {
+  db: DatabaseSync
+  /** Its share of the commits is counted, so that processes tell their own from others'. */
+  processId: string
+  /** Called when the disk is full and a transaction that frees space is waiting; true: worth another try. */
+  makeRoom: (attempt: number) => boolean
+}): Applier {
+  const { db, makeRoom } = options
+  const runMember = createMember(db)
+  const countCommit = db.prepare('UPDATE commits SET seq = seq + 1 RETURNING seq')
+  const countShare = db.prepare(
+    `INSERT INTO processes (id, version, schema, host, seq, started_at, heartbeat) VALUES (?, '', 0, '', 1, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET seq = seq + 1`,
+  )
 
   /** @returns the members' answers, or the one that ended the transaction for all of them */
   function commitTogether(transactions: readonly Transaction[]): Applied[] | Applied {
@@ -105,7 +112,7 @@ export function createApplier(options: {
       const { seq } = countCommit.get() as { seq: number }
       const applied: Applied[] = []
       for (const transaction of transactions) {
-        const result = runInSavepoint(transaction, seq)
+        const result = runMember(transaction, seq)
         if (result.kind === 'full' || !db.isTransaction) return result
         applied.push(result)
       }

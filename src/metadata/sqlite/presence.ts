@@ -4,7 +4,7 @@
  * of another one's file therefore knows that its process is gone. A paused process keeps its lock; one without a file
  * is not known to be gone.
  */
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
@@ -40,6 +40,17 @@ export function announcePresence(folder: string, processId: string): Presence {
       own.close()
     },
   }
+}
+
+/** Processes that live: their locks are held. Takes nothing away from those that are gone. */
+export function runningProcesses(folder: string): string[] {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder).filter((name) => {
+    if (!FILE.test(name)) return false
+    const lock = lockOf(join(folder, name))
+    lock?.close()
+    return lock === undefined
+  })
 }
 
 /** The file appears under its name when it is locked already. */

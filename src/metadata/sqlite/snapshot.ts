@@ -1,20 +1,10 @@
 /** Snapshots of the database: whole files, each of one moment, in `berth/snapshots`. */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  statSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { startThread } from '../../lib/start-thread.ts'
+import { syncPath } from '../../lib/sync-file.ts'
 import { pruneJournal } from '../journal.ts'
 
 const KEEP = 3
@@ -65,9 +55,9 @@ export function writeSnapshot(folders: SnapshotFolders, label: string): string {
     } finally {
       db.close()
     }
-    sync(part)
+    syncPath(part)
     renameSync(part, path)
-    sync(snapshots)
+    syncPath(snapshots)
   } catch (error) {
     rmSync(part, { force: true })
     throw error
@@ -85,18 +75,6 @@ function requireRoom(databasePath: string, snapshots: string): void {
   throw new Error(
     `a snapshot of the metadata needs ${needed} bytes, and ${bavail * bsize} are free: the journal goes on without it`,
   )
-}
-
-function sync(path: string): void {
-  const descriptor = openSync(path, 'r')
-  try {
-    fsyncSync(descriptor)
-  } catch (error) {
-    // Windows cannot sync a folder.
-    if (process.platform !== 'win32') throw error
-  } finally {
-    closeSync(descriptor)
-  }
 }
 
 /**

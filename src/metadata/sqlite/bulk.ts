@@ -1,0 +1,79 @@
+/**
+ * A database that nobody else sees yet, filled in large transactions: for making a lost one again, and for restoring
+ * one. Nothing is durable before {@link Bulk.finish}; a kill before leaves a file that is thrown away.
+ */
+import { dirname } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import { syncPath } from '../../lib/sync-file.ts'
+import type { Db, Params, Row, SqlValue, Statement } from '../database.ts'
+import { createMember } from './apply.ts'
+import { openDatabase } from './open.ts'
+import { outcomeOf } from './writer.ts'
+
+/** Transactions in one commit. */
+const GROUP = 2000
+
+export type Bulk = {
+  db: Db
+  connection: DatabaseSync
+  /** Commits what is open. */
+  flush(): void
+  /** Commits, syncs the file and its folder, and closes: one file, with nothing beside it. */
+  finish(): void
+  close(): void
+}
+
+/**
+ * @param path of a file that is made, or of one that is migrated to the present schema
+ * @throws DatabaseRefusedError
+ */
+export function openBulk(path: string): Bulk {
+  const connection = openDatabase(path)
+  connection.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -65536')
+  const runMember = createMember(connection)
+  const prepared = new Map<string, ReturnType<DatabaseSync['prepare']>>()
+  let written = 0
+
+  function all(statement: Statement, params: Params): Row[] {
+    let ready = prepared.get(statement.sql)
+    if (ready === undefined) {
+      ready = connection.prepare(statement.sql)
+      ready.setAllowUnknownNamedParameters(true)
+      prepared.set(statement.sql, ready)
+    }
+    return ready.all(params as Record<string, SqlValue>) as Row[]
+  }
+  function flush(): void {
+    if (connection.isTransaction) connection.exec('COMMIT')
+  }
+  function close(): void {
+    if (connection.isOpen) connection.close()
+  }
+  const db: Db = {
+    read: async (statement, params) => all(statement, params),
+    cached: async (_scope, _key, statement, params, load) => load(all(statement, params)),
+    async write(transaction) {
+      if (!connection.isTransaction) connection.exec('BEGIN')
+      const applied = runMember(transaction, 0)
+      if (connection.isTransaction && ++written % GROUP === 0) flush()
+      return outcomeOf(applied)
+    },
+    async close() {
+      flush()
+      close()
+    },
+  }
+  return {
+    db,
+    connection,
+    flush,
+    finish() {
+      flush()
+      connection.exec('PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE')
+      close()
+      syncPath(path)
+      syncPath(dirname(path))
+    },
+    close,
+  }
+}
