@@ -57,7 +57,15 @@ export type FindingKind =
   | 'not-readable' // the system refuses: owner, mode, a broken disk
   | 'unknown-file' // something Distribution does not write there
 
-export type Finding = { repository: string; kind: FindingKind; detail: string }
+export type Finding = {
+  /** Its name, or the folder's where it has none; empty: none. */
+  repository: string
+  kind: FindingKind
+  /** What, and what can be done, in one line. */
+  detail: string
+  /** What it takes up on the disk, where that is known and nothing else names it. */
+  bytes?: number
+}
 
 /**
  * A part of a repository, of bounded size: all its blobs come before its manifests, these before its tags. Manifests
