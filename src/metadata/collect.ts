@@ -16,6 +16,7 @@ import {
   type JournalEntry,
   type Outcome,
   type Params,
+  type Row,
   type Statement,
   type Step,
 } from './database.ts'
@@ -52,19 +53,56 @@ const TAKEN_OVER: Statement = {
   rows: true,
 }
 const whenTakenOver: Step = { statement: TAKEN_OVER, expect: 0 }
+/** Put off while somebody looks at it: who is ended meanwhile leaves it to others. */
+const CLAIM: Statement = {
+  name: 'claim-candidates',
+  sql: `UPDATE candidates SET due_at = :until WHERE id IN (
+          SELECT id FROM candidates WHERE due_at <= :now
+          AND NOT EXISTS (SELECT 1 FROM takeover WHERE id = 1 AND completed_at IS NULL) ORDER BY due_at LIMIT :limit)
+        RETURNING id, kind, repository_id, digest,
+          (SELECT name FROM repositories WHERE id = candidates.repository_id) AS name`,
+  rows: true,
+}
+const COUNT_DUE: Statement = {
+  name: 'count-due-candidates',
+  sql: 'SELECT count(*) AS due FROM candidates WHERE due_at <= :now',
+  rows: true,
+}
 const FORGET: Statement = { name: 'forget-candidate', sql: 'DELETE FROM candidates WHERE id = :candidate' }
 
 /** Candidates whose time has come, oldest first; none before a takeover is complete. */
 export async function dueCandidates(db: Db, now: number, limit: number): Promise<Candidate[]> {
-  const rows = await db.read(DUE, { now, limit })
-  return rows.map((row) => ({
+  return (await db.read(DUE, { now, limit })).map(candidateOf)
+}
+
+/** How long a candidate that somebody looks at is left alone by others. */
+export const REVIEW_CLAIM_MS = 60_000
+
+/** The same, and nobody else is given them for a minute; whoever ends meanwhile leaves them to others. */
+export async function claimCandidates(db: Db, now: number, limit: number): Promise<Candidate[]> {
+  const outcome = await db.write({
+    steps: [{ statement: CLAIM }],
+    params: { now, limit, until: now + REVIEW_CLAIM_MS },
+    touches: [],
+    frees: true,
+  })
+  return outcome.done ? (outcome.rows[0] ?? []).map(candidateOf) : []
+}
+
+/** How many candidates are to be looked at now. */
+export async function countDueCandidates(db: Db, now: number): Promise<number> {
+  return (await db.read(COUNT_DUE, { now }))[0]?.['due'] as number
+}
+
+function candidateOf(row: Row): Candidate {
+  return {
     id: row['id'] as number,
     repository: (row['name'] as string | null) ?? undefined,
     kind: row['kind'] as CandidateKind,
     repositoryId: (row['repository_id'] as number | null) ?? undefined,
     digest: digestFromBytes(row['digest'] as Uint8Array),
     key: row['digest'] as Uint8Array,
-  }))
+  }
 }
 
 const PUT_OFF_MANIFEST: Statement = {
@@ -73,10 +111,15 @@ const PUT_OFF_MANIFEST: Statement = {
         WHERE id = :candidate AND EXISTS (SELECT 1 FROM manifests
           WHERE repository_id = :repositoryId AND digest = :digest AND expires_at > :now)`,
 }
+/** It was named in a deletion itself, not only taken along. */
+const DELETED_ITSELF = 'EXISTS (SELECT 1 FROM deletions d WHERE d.id = m.deletion_id AND d.digest = m.digest)'
+/** A referrer that was only taken along does not go before its subject: while that can be restored, both can. */
 const RIPE_MANIFEST: Statement = {
   name: 'ripe-manifest',
-  sql: `SELECT length(bytes) AS size FROM manifests
-        WHERE repository_id = :repositoryId AND digest = :digest AND expires_at <= :now
+  sql: `SELECT length(m.bytes) AS size FROM manifests m
+        WHERE m.repository_id = :repositoryId AND m.digest = :digest AND m.expires_at <= :now
+        AND (m.deleted_at IS NOT NULL OR ${DELETED_ITSELF} OR NOT EXISTS (SELECT 1 FROM manifests s
+          WHERE s.repository_id = m.repository_id AND s.digest = m.subject AND (s.expires_at IS NULL OR s.expires_at > :now)))
         AND NOT EXISTS (SELECT 1 FROM tags WHERE repository_id = :repositoryId AND digest = :digest)
         AND NOT EXISTS (SELECT 1 FROM manifest_refs WHERE repository_id = :repositoryId AND held_manifest = :digest)`,
   rows: true,
@@ -93,8 +136,15 @@ const FOLLOWERS = `
 /** Whoever was told by a HEAD that one of them is there has a day to name it. */
 const EXPIRE_FOLLOWERS: Statement = {
   name: 'expire-followers',
-  sql: `UPDATE manifests AS m SET expires_at = :followersExpireAt
+  sql: `UPDATE manifests AS m SET expires_at = :followersExpireAt, lease_until = :followersExpireAt
         WHERE m.digest IN (${FOLLOWERS}) AND m.expires_at IS NULL AND ${ALONE}`,
+}
+/** What was taken along with this one can no longer be restored with it: only a lease keeps it on. */
+const RELEASE_FOLLOWERS: Statement = {
+  name: 'release-followers',
+  sql: `UPDATE manifests AS m SET expires_at = max(:now, coalesce(m.lease_until, 0))
+        WHERE m.digest IN (${FOLLOWERS}) AND m.expires_at > :now AND m.deleted_at IS NULL AND m.deletion_id IS NOT NULL
+        AND NOT ${DELETED_ITSELF} AND ${ALONE}`,
 }
 const FOLLOWERS_TO_CANDIDATES: Statement = {
   name: 'followers-to-candidates',
@@ -102,12 +152,16 @@ const FOLLOWERS_TO_CANDIDATES: Statement = {
         SELECT 'manifest', m.repository_id, m.digest, m.expires_at FROM manifests m
         WHERE m.digest IN (${FOLLOWERS}) AND m.expires_at IS NOT NULL AND ${ALONE}`,
 }
+/** What another manifest still holds becomes one when that goes: a base that thousands share is not looked at for each. */
 const LINKS_TO_CANDIDATES: Statement = {
   name: 'links-to-candidates',
   sql: `INSERT INTO candidates (kind, repository_id, digest, due_at)
-        SELECT DISTINCT 'link', l.repository_id, l.digest, max(l.lease_until, :now) FROM manifest_refs r
-        JOIN blob_links l ON l.digest = r.held_blob AND l.repository_id = r.repository_id
-        WHERE r.repository_id = :repositoryId AND r.manifest = :digest`,
+        SELECT 'link', l.repository_id, l.digest, max(l.lease_until, :now)
+        FROM (SELECT DISTINCT held_blob AS digest FROM manifest_refs
+          WHERE repository_id = :repositoryId AND manifest = :digest AND +held_blob IS NOT NULL) h
+        CROSS JOIN blob_links l ON l.digest = h.digest AND l.repository_id = :repositoryId
+        WHERE NOT EXISTS (SELECT 1 FROM manifest_refs o WHERE o.held_blob = h.digest
+          AND o.repository_id = :repositoryId AND o.manifest <> :digest)`,
 }
 const REMOVE_MANIFEST: Statement = {
   name: 'remove-manifest',
@@ -115,7 +169,7 @@ const REMOVE_MANIFEST: Statement = {
 }
 
 /** When its lease is over, and what was deleted can no longer be restored. */
-const LINK_DUE = 'max(lease_until, coalesce(unlinked_at + :keepMs, 0))'
+const LINK_DUE = 'max(lease_until, iif(unlinked_at IS NULL, 0, coalesce(kept_until, unlinked_at + :keepMs)))'
 const PUT_OFF_LINK: Statement = {
   name: 'put-off-link',
   sql: `UPDATE candidates SET due_at = (SELECT ${LINK_DUE} FROM blob_links WHERE digest = :digest AND repository_id = :repositoryId)
@@ -170,6 +224,7 @@ const PLANS: Readonly<Record<CandidateKind, Plan>> = {
     ripe: one(RIPE_MANIFEST),
     steps: [
       { statement: EXPIRE_FOLLOWERS },
+      { statement: RELEASE_FOLLOWERS },
       { statement: FOLLOWERS_TO_CANDIDATES },
       { statement: LINKS_TO_CANDIDATES },
       one(REMOVE_MANIFEST),
@@ -183,6 +238,47 @@ const PLANS: Readonly<Record<CandidateKind, Plan>> = {
   blob: { ripe: one(RIPE_BLOB), steps: [{ statement: OBJECT_TO_GARBAGE }, one(REMOVE_BLOB)] },
 }
 
+/** What may be removed, and how it is called. */
+export type Removable = Pick<Candidate, 'repository' | 'kind' | 'repositoryId' | 'digest' | 'key'>
+
+/** Either what it freed, or why it stays. */
+export type Removal = { bytes: number } | 'not-taken-over' | 'needed'
+
+/**
+ * T6 for one thing that may be collected: looked at once more, and removed if nothing names it.
+ * @param around steps of the same transaction: `before` the look, and `after` the removal
+ */
+export async function removeIfRipe(
+  db: Db,
+  what: Removable,
+  now: number,
+  keepMs: number,
+  around: { before?: readonly Step[]; after: readonly Step[]; params: Params },
+): Promise<Removal> {
+  const plan = PLANS[what.kind]
+  const first: Step[] = what.kind === 'link' ? [{ statement: FILL_WAITING }] : []
+  const begin = [whenTakenOver, ...(around.before ?? []), ...first]
+  const params: Params = {
+    ...around.params,
+    repositoryId: what.repositoryId ?? null,
+    digest: what.key,
+    now,
+    keepMs,
+    followersExpireAt: now + LEASE_PROMISE_MS,
+  }
+  const removed = await attempt(
+    db,
+    [...begin, plan.ripe, ...plan.steps, ...around.after],
+    params,
+    what.repository === undefined ? [] : [what.repository],
+    [{ do: 'collect', t: now, what: what.kind, repository: what.repository ?? null, digest: what.digest }],
+  )
+  if (removed?.done !== true) return removed?.missed === 0 ? 'not-taken-over' : 'needed'
+  // Where another digest shares the file, nothing is freed yet.
+  const frees = what.kind === 'blob' && removed.changes[begin.length + 1] === 1
+  return { bytes: frees ? (removed.rows[begin.length]?.[0]?.['size'] as number) : 0 }
+}
+
 /**
  * Looks at one candidate and removes it if nothing names it.
  * @param keepMs how long what was deleted can be restored
@@ -193,41 +289,20 @@ export async function reviewCandidate(
   now: number,
   keepMs: number,
 ): Promise<Review> {
-  const plan = PLANS[candidate.kind]
+  const own = { candidate: candidate.id }
+  const removal = await removeIfRipe(db, candidate, now, keepMs, { after: [forget], params: own })
+  if (removal === 'not-taken-over') return { kind: 'put-off' }
+  if (removal !== 'needed') return { kind: 'removed', bytes: removal.bytes }
+  const { putOff } = PLANS[candidate.kind]
   const params: Params = {
-    candidate: candidate.id,
+    ...own,
     repositoryId: candidate.repositoryId ?? null,
     digest: candidate.key,
     now,
     keepMs,
-    followersExpireAt: now + LEASE_PROMISE_MS,
   }
-  const first: Step[] = candidate.kind === 'link' ? [{ statement: FILL_WAITING }] : []
-  const touches = candidate.repository === undefined ? [] : [candidate.repository]
-  const removed = await attempt(
-    db,
-    [whenTakenOver, ...first, plan.ripe, ...plan.steps, forget],
-    params,
-    touches,
-    [
-      {
-        do: 'collect',
-        t: now,
-        what: candidate.kind,
-        repository: candidate.repository ?? null,
-        digest: candidate.digest,
-      },
-    ],
-  )
-  if (removed?.done === false && removed.missed === 0) return { kind: 'put-off' }
-  if (removed?.done === true) {
-    const size = removed.rows[first.length + 1]?.[0]?.['size'] as number | undefined
-    return { kind: 'removed', bytes: candidate.kind === 'link' ? 0 : (size ?? 0) }
-  }
-  if (plan.putOff !== undefined) {
-    const putOff = await attempt(db, [one(plan.putOff)], params, [])
-    if (putOff?.done === true) return { kind: 'put-off' }
-  }
+  if (putOff !== undefined && (await attempt(db, [one(putOff)], params, []))?.done === true)
+    return { kind: 'put-off' }
   await attempt(db, [{ statement: FORGET }], params, [])
   return { kind: 'kept' }
 }
