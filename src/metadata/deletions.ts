@@ -4,7 +4,7 @@
  */
 import { type Digest, digestToBytes } from '../oci/digest.ts'
 import type { Tag } from '../oci/reference.ts'
-import { type Actor, actorParams } from './actor.ts'
+import { type Actor, actorEntry, actorParams } from './actor.ts'
 import type { Db, Statement } from './database.ts'
 
 const FIND_DIGEST: Statement = {
@@ -20,21 +20,27 @@ const LOCK_MANIFEST: Statement = {
 }
 const RECORD_DELETION: Statement = {
   name: 'record-deletion',
-  sql: `INSERT INTO deletions (repository_id, what, deleted_by, deleted_by_name, client, request_id, at, cause)
-        VALUES (:repositoryId, :what, :principalId, :principalName, :client, :requestId, :now, :cause)`,
+  sql: `INSERT INTO deletions (repository_id, what, kind, digest, until, deleted_by, deleted_by_name, client, request_id,
+          at, cause)
+        VALUES (:repositoryId, :what, substr(:what, 1, instr(:what, ' ') - 1), :digest, :expiresAt, :principalId,
+          :principalName, :client, :requestId, :now, :cause)`,
 }
 /** The row that {@link RECORD_DELETION} has just written: within one transaction the newest of the table. */
 const THIS_DELETION = '(SELECT max(id) FROM deletions)'
-const RECORD_TAG_DELETIONS: Statement = {
-  name: 'record-tag-deletions',
-  sql: `INSERT INTO tag_moves (repository_id, name, seq, at, from_digest, to_digest, media_type, size,
+const TAG_DELETION = `INSERT INTO tag_moves (repository_id, name, seq, at, from_digest, to_digest, media_type, size,
           principal_id, principal_name, client, request_id, cause, deletion_id)
         SELECT t.repository_id, t.name,
           1 + coalesce((SELECT max(seq) FROM tag_moves p WHERE p.repository_id = t.repository_id AND p.name = t.name), 0),
           :now, t.digest, NULL, m.media_type, length(m.bytes), :principalId, :principalName, :client, :requestId, :cause,
           ${THIS_DELETION}
-        FROM tags t JOIN manifests m ON m.repository_id = t.repository_id AND m.digest = t.digest
-        WHERE t.repository_id = :repositoryId AND t.digest = :digest AND (:tag IS NULL OR t.name = :tag)`,
+        FROM tags t JOIN manifests m ON m.repository_id = t.repository_id AND m.digest = t.digest`
+const RECORD_TAG_DELETION: Statement = {
+  name: 'record-tag-deletion',
+  sql: `${TAG_DELETION} WHERE t.repository_id = :repositoryId AND t.name = :tag AND +t.digest = :digest`,
+}
+const RECORD_TAG_DELETIONS: Statement = {
+  name: 'record-tag-deletions',
+  sql: `${TAG_DELETION} WHERE t.repository_id = :repositoryId AND t.digest = :digest`,
 }
 const REMOVE_TAG: Statement = {
   name: 'remove-tag',
@@ -43,13 +49,14 @@ const REMOVE_TAG: Statement = {
 /** The last tag was deleted, and no other manifest names it: it goes after a while. */
 const EXPIRE_UNTAGGED: Statement = {
   name: 'expire-untagged-manifest',
-  sql: `UPDATE manifests SET expires_at = :expiresAt, deletion_id = ${THIS_DELETION}
+  sql: `UPDATE manifests SET expires_at = max(:expiresAt, coalesce(lease_until, 0)), deletion_id = ${THIS_DELETION}
         WHERE repository_id = :repositoryId AND digest = :digest
         AND NOT EXISTS (SELECT 1 FROM tags WHERE repository_id = :repositoryId AND digest = :digest)
         AND NOT EXISTS (SELECT 1 FROM manifest_refs WHERE repository_id = :repositoryId AND held_manifest = :digest)`,
 }
 /**
  * What only the expiring manifest names expires with it: its children, their children, and referrers of all of them.
+ * What expired with an earlier deletion does so with this one from now on; what was itself deleted stays with its own.
  * A reader who is told by digest that one is there renews it from now on. Too much may be marked (a child's child that
  * another index holds by way of an unmarked child); the collector looks again, and holds what is held. CROSS JOIN keeps
  * the order: from what follows to what it names, never through the repository.
@@ -60,14 +67,19 @@ const EXPIRE_FOLLOWERS: Statement = {
           SELECT digest FROM manifests WHERE repository_id = :repositoryId AND digest = :digest AND expires_at IS NOT NULL
           UNION SELECT r.held_manifest FROM follows f CROSS JOIN manifest_refs r
             ON r.repository_id = :repositoryId AND r.manifest = f.digest AND +r.held_manifest IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.repository_id = r.repository_id AND t.digest = r.held_manifest)
           UNION SELECT m.digest FROM follows f CROSS JOIN manifests m
-            ON m.repository_id = :repositoryId AND m.subject = f.digest)
-        UPDATE manifests AS x SET expires_at = :expiresAt, deletion_id = ${THIS_DELETION}
+            ON m.repository_id = :repositoryId AND m.subject = f.digest
+            AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.repository_id = m.repository_id AND t.digest = m.digest))
+        UPDATE manifests AS x SET expires_at = max(:expiresAt, coalesce(x.expires_at, 0), coalesce(x.lease_until, 0)),
+          deletion_id = ${THIS_DELETION}
         WHERE x.repository_id = :repositoryId AND x.digest IN (SELECT digest FROM follows) AND x.digest <> :digest
-        AND x.expires_at IS NULL
-        AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.repository_id = x.repository_id AND t.digest = x.digest)
-        AND NOT EXISTS (SELECT 1 FROM manifest_refs p WHERE p.repository_id = x.repository_id
-          AND p.held_manifest = x.digest AND p.manifest NOT IN (SELECT digest FROM follows))`,
+        AND (x.expires_at IS NULL OR x.deletion_id IS NOT ${THIS_DELETION} AND x.deleted_at IS NULL AND NOT EXISTS (
+          SELECT 1 FROM deletions d WHERE d.id = x.deletion_id AND d.digest = x.digest))
+        AND NOT EXISTS (SELECT 1 FROM manifest_refs p CROSS JOIN manifests q
+          ON q.repository_id = p.repository_id AND q.digest = p.manifest AND q.expires_at IS NULL
+          WHERE p.repository_id = x.repository_id AND p.held_manifest = x.digest
+          AND p.manifest NOT IN (SELECT digest FROM follows))`,
 }
 const REMOVE_TAGS_OF: Statement = {
   name: 'remove-tags-of-manifest',
@@ -104,7 +116,7 @@ export async function deleteTagRow(
       steps: [
         { statement: LOCK_MANIFEST, expect: 1 },
         { statement: RECORD_DELETION, expect: 1 },
-        { statement: RECORD_TAG_DELETIONS, expect: 1 },
+        { statement: RECORD_TAG_DELETION, expect: 1 },
         { statement: REMOVE_TAG, expect: 1 },
         { statement: EXPIRE_UNTAGGED },
         { statement: EXPIRE_FOLLOWERS },
@@ -119,7 +131,7 @@ export async function deleteTagRow(
         expiresAt: actor.now + keepMs,
       },
       touches: [repository],
-      journal: [{ do: 'delete-tag', repository, tag, by: actor.principalName, cause: actor.cause }],
+      journal: [{ do: 'delete-tag', repository, tag, keep: keepMs, ...actorEntry(actor) }],
       frees: true,
     })
     if (outcome.done) return true
@@ -159,8 +171,8 @@ export async function deleteManifestRow(
         do: 'delete-manifest',
         repository: repository.name,
         digest,
-        by: actor.principalName,
-        cause: actor.cause,
+        keep: keepMs,
+        ...actorEntry(actor),
       },
     ],
     frees: true,
@@ -170,7 +182,7 @@ export async function deleteManifestRow(
 
 const UNLINK: Statement = {
   name: 'unlink-blob',
-  sql: `UPDATE blob_links SET unlinked_at = :now
+  sql: `UPDATE blob_links SET unlinked_at = :now, kept_until = :expiresAt
         WHERE digest = :digest AND repository_id = :repositoryId AND unlinked_at IS NULL`,
 }
 const UNLINKED_CANDIDATE: Statement = {
@@ -202,7 +214,7 @@ export async function unlinkBlob(
       expiresAt: actor.now + keepMs,
     },
     touches: [repository.name],
-    journal: [{ do: 'unlink', repository: repository.name, digest, by: actor.principalName }],
+    journal: [{ do: 'unlink', repository: repository.name, digest, keep: keepMs, ...actorEntry(actor) }],
     frees: true,
   })
   return outcome.done

@@ -79,7 +79,7 @@ const KEEP_FOLLOWERS: Statement = {
   name: 'keep-followers',
   sql: `WITH RECURSIVE back (digest) AS (
           SELECT digest FROM manifests WHERE repository_id = :repositoryId AND digest = :digest AND expires_at IS NOT NULL
-          UNION SELECT c.digest FROM json_each(:refs) j CROSS JOIN manifests c
+          UNION ALL SELECT c.digest FROM json_each(:refs) j CROSS JOIN manifests c
             ON c.repository_id = :repositoryId AND c.digest = unhex(j.value ->> 'bytes')
             WHERE j.value ->> 'kind' = 'child' AND c.expires_at IS NOT NULL AND c.deleted_at IS NULL
           UNION SELECT c.digest FROM back b CROSS JOIN manifest_refs r

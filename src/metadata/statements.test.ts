@@ -19,6 +19,12 @@ const MAY_SCAN: ReadonlySet<string> = new Set([
   'forget-dead-processes',
   'create-repository',
   'expire-followers-of-deleted',
+  'keep-followers',
+  'leased-links-of-deletion',
+  'leased-manifests-of-deletion',
+  'restore-manifests',
+  'relink-blobs-of-restored',
+  'damaged-of-restored',
   // Up from a blob, as far as the statement's own bound.
   'affected-by-blob',
   'affected-by-manifest',

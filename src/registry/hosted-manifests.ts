@@ -40,7 +40,7 @@ export function createHostedManifests(parts: HostedParts): ManifestVerbs {
   /** A digest that was just read may be named in a push a little later. @returns false: look again */
   async function keepFor(repository: RepositoryName, manifest: StoredManifest): Promise<boolean> {
     const now = clock.now()
-    if (rules.readOnly || (manifest.expiresAt ?? Infinity) >= now + LEASE_PROMISE_MS) return true
+    if (rules.readOnly || (manifest.leaseUntil ?? 0) >= now + LEASE_PROMISE_MS) return true
     return (await ignoringFullDisk(renewManifest(db, repository, manifest, now))) ?? true
   }
 
@@ -129,7 +129,12 @@ function missingReferences(digests: readonly Digest[]): RegistryError {
   )
 }
 
-function mustBeHere(reference: ManifestReference, manifest: ParsedManifest, rules: HostedRules): boolean {
+/** Whether a manifest may only be pushed where this is here already. */
+export function mustBeHere(
+  reference: ManifestReference,
+  manifest: ParsedManifest,
+  rules: Pick<HostedRules, 'sparse' | 'requiredPlatforms'>,
+): boolean {
   if (reference.nonDistributable || rules.sparse === 'all') return false
   if (manifest.kind === 'image') return true
   if (rules.sparse === 'indexes') return false
