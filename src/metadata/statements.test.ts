@@ -17,8 +17,10 @@ const MAY_WALK: ReadonlySet<string> = new Set([
 ])
 const MAY_SCAN: ReadonlySet<string> = new Set([
   'forget-dead-processes',
+  'other-processes',
   'create-repository',
   'expire-followers-of-deleted',
+  'links-to-candidates',
   'keep-followers',
   'leased-links-of-deletion',
   'leased-manifests-of-deletion',

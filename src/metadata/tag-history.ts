@@ -157,8 +157,8 @@ const NAMED: Statement = {
 /** It points where it was seen to, or is as absent: else somebody else has moved it. */
 const STILL_THERE: Statement = {
   name: 'tag-still-there',
-  sql: `SELECT 1 AS same FROM (SELECT (SELECT digest FROM tags WHERE repository_id = :repositoryId AND name = :tag) AS digest)
-        WHERE digest IS :from`,
+  sql: `SELECT 1 AS same
+        WHERE (SELECT digest FROM tags WHERE repository_id = :repositoryId AND name = :tag) IS :from`,
   rows: true,
 }
 /** The deletion that took it away last is undone, if it was of this tag alone. */
