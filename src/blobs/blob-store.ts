@@ -154,6 +154,11 @@ export type BlobStore = {
   /** Finished or not; what is not there counts as removed. */
   remove(objects: readonly StoredObject[]): Promise<RemoveResult[]>
   stat(object: StoredObject): Promise<ObjectStat | undefined>
+  /**
+   * The file that a finished object is, whether or not it is there; only where the store keeps each in one of its own.
+   * For second names (hard links): nobody may write into it.
+   */
+  fileOf?(object: StoredObject & { digest: Digest }): string
   /** All objects in order of id, after `after`: for the scrub only. */
   list(after?: ObjectId): AsyncIterable<ListedObject>
   /** Cheap proof that the store can be written and read: for health checks. @throws what is wrong */

@@ -32,7 +32,7 @@ const LIST: Statement = {
  * their annotations are many. `more` says whether others follow.
  */
 export async function listReferrerRows(
-  db: Db,
+  db: Pick<Db, 'read'>,
   repository: string,
   subject: Digest,
   artifactType: string | undefined,

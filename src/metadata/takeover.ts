@@ -48,9 +48,17 @@ const COMPLETE: Statement = {
   sql: `UPDATE takeover SET completed_at = :now, walker = NULL, walker_until = NULL
         WHERE id = 1 AND completed_at IS NULL AND walker = :processId`,
 }
+/** Where nothing was taken over, nothing is to be: what stands there now was written by Berth. */
 const WRITTEN: Statement = {
   name: 'takeover-written',
-  sql: 'UPDATE takeover SET written_at = :now WHERE id = 1',
+  sql: `INSERT INTO takeover (id, begun_at, written_at, completed_at)
+        SELECT 1, :now, :now, :now WHERE (SELECT max(id) FROM repositories) IS NOT NULL
+        ON CONFLICT (id) DO UPDATE SET written_at = excluded.written_at`,
+}
+const TAKEN_OVER: Statement = {
+  name: 'some-file-taken-over',
+  sql: `SELECT 1 AS there FROM objects WHERE path > '' LIMIT 1`,
+  rows: true,
 }
 const LIST_FINDINGS: Statement = {
   name: 'list-findings',
@@ -114,6 +122,11 @@ export async function completeTakeover(db: Db, processId: string, now: number): 
     journal: [{ do: 'takeover-complete' }],
   })
   return outcome.done
+}
+
+/** Whether some blob is a file that Distribution wrote. */
+export async function hasTakenOverFiles(db: Db): Promise<boolean> {
+  return (await db.read(TAKEN_OVER, {})).length > 0
 }
 
 /** Berth itself has written link files (an export): what changed up to now was no Distribution. */

@@ -81,6 +81,8 @@ export async function createFilesystemBlobStore({
       return results
     },
     stat: (object) => statObject(names, object),
+    fileOf: ({ id, digest, path }) =>
+      path === undefined ? names.finished(id, digest) : names.takenOver(path),
     list: (after) => listObjects(names, after),
     probe: () => probe(names),
     async close() {

@@ -1,0 +1,239 @@
+/**
+ * The way back: the data folder, or another one, as CNCF Distribution reads it. Beside a registry that runs each
+ * repository is of one moment; when it is stopped, another run writes what changed since. Nothing of Berth's own is
+ * changed, so Berth can start on the folder again.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { join, resolve, sep } from 'node:path'
+import type { BlobStore } from '../blobs/blob-store.ts'
+import type { Db } from '../metadata/database.ts'
+import { releaseHold, renewHold, takeHold } from '../metadata/removal-holds.ts'
+import { countTrashAndUploads, lastRepository, pageOfRepositories } from '../metadata/repository-contents.ts'
+import type { ListedRepository } from '../metadata/repository-contents.ts'
+import type { Moments } from '../metadata/sqlite/moment.ts'
+import { findTakeover, listFindings, recordLinksWritten } from '../metadata/takeover.ts'
+import { writeFallbackTags } from './export-fallback-tags.ts'
+import { removeUnknownLinks } from './export-removals.ts'
+import { type ExportCounts, PAGE, type Remark, writeRepository } from './export-repository.ts'
+import { type ExportTree, openExportTree } from './export-tree.ts'
+import { DISTRIBUTION_ROOT } from './found.ts'
+
+/** It cannot be done as it was asked for; the message says what to do. Nothing was changed. */
+export class ExportRefusedError extends Error {
+  override readonly name = 'ExportRefusedError'
+}
+
+export type ExportOptions = {
+  db: Db
+  moments: Moments
+  store: Pick<BlobStore, 'fileOf'>
+  dataFolder: string
+  /** Another folder than the data folder: a complete copy, by hard links where that can be. */
+  to?: string | undefined
+  isDryRun: boolean
+  fallbackTags: boolean
+  signal: AbortSignal
+  remark: (remark: Remark) => void
+  /** @param share of the work that is done, 0 to 1 */
+  progress: (counts: ExportCounts, share: number) => void
+  now?: () => number
+}
+
+export type ExportReport = ExportCounts & {
+  /** What Distribution's `rootdirectory` is to be. */
+  folder: string
+  /** It was told to stop: what was written so far is whole, and another run goes on. */
+  isCut: boolean
+}
+
+/** Tells a folder that an export made from one that somebody else filled. */
+const MARKER = 'berth-export.json'
+const HOLD_MS = 120_000
+const RENEW_MS = 30_000
+
+/**
+ * @throws ExportRefusedError
+ * @throws what the system says of a file; what was written is whole
+ */
+export async function exportDistribution(options: ExportOptions): Promise<ExportReport> {
+  const { db, dataFolder, to, isDryRun, signal, now = Date.now } = options
+  const folder = to === undefined ? dataFolder : targetFolder(dataFolder, to, isDryRun)
+  const knownUntil = await writtenUpTo(db, to === undefined ? undefined : folder)
+  const hold = isDryRun ? undefined : await holdRemovals(db, folder, now)
+  const counts = noCounts()
+  let isForeign = false
+  try {
+    const tree = await openExportTree({ root: folder, isDryRun })
+    const work: Work = {
+      ...options,
+      tree,
+      knownUntil,
+      counts,
+      check: () => {
+        signal.throwIfAborted()
+        hold?.check()
+      },
+      remark: (remark) => {
+        if (remark.kind === 'written-later') isForeign = true
+        options.remark(remark)
+      },
+    }
+    const isCut = await exportAll(work).then(
+      () => false,
+      (error: unknown) => {
+        if (signal.aborted) return true
+        throw error
+      },
+    )
+    await tree.flush()
+    // What a Distribution wrote meanwhile, or where nobody has looked, stays in doubt: then none of it is ever removed.
+    if (!isDryRun && !isCut && !isForeign) await markWritten(db, to === undefined ? undefined : folder, now())
+    return { ...counts, folder, isCut }
+  } finally {
+    await hold?.release()
+  }
+}
+
+type Work = ExportOptions & {
+  tree: ExportTree
+  knownUntil: number
+  counts: ExportCounts
+  check: () => void
+}
+
+async function exportAll(work: Work): Promise<void> {
+  const last = await lastRepository(work.db)
+  for (let after = 0; ;) {
+    const page = await pageOfRepositories(work.db, after, PAGE)
+    for (const repository of page) {
+      await exportOne(work, repository)
+      work.progress(work.counts, Math.min(1, repository.id / last))
+    }
+    if (page.length < PAGE) break
+    after = page.at(-1)?.id ?? Infinity
+  }
+  await sayWhatIsLeft(work)
+}
+
+async function exportOne(work: Work, repository: ListedRepository): Promise<void> {
+  const { store, moments, now = Date.now } = work
+  const { fileOf } = store
+  if (fileOf === undefined) throw new ExportRefusedError('this store keeps no files that could be exported')
+  const takenAsOf = work.to === undefined ? (repository.importedAsOf ?? 0) : 0
+  await moments.at(async (reader) => {
+    const one = {
+      ...work,
+      reader,
+      repository,
+      fileOf,
+      takenAsOf,
+      knownUntil: Math.max(work.knownUntil, takenAsOf),
+    }
+    const leftOut = repository.deleted ? new Set<never>() : await writeRepository(one)
+    await removeUnknownLinks(one, leftOut)
+    if (work.fallbackTags && !repository.deleted) await writeFallbackTags(one, leftOut, now())
+    if (!repository.deleted && repository.published) work.counts.repositories++
+  })
+}
+
+async function sayWhatIsLeft({ db, remark, to }: Work): Promise<void> {
+  const { deleted, uploads } = await countTrashAndUploads(db)
+  const say = (kind: Remark['kind'], detail: string): void => remark({ repository: '', kind, detail })
+  if (deleted > 0)
+    say('trash', `${deleted} deleted manifests that "berth trash restore" could bring back stay with Berth`)
+  if (uploads > 0) say('uploads', `${uploads} unfinished uploads stay with Berth: their clients begin again`)
+  if (to === undefined) return
+  for (let after = 0; ;) {
+    const page = await listFindings(db, after, PAGE)
+    for (const { repository, kind, detail } of page)
+      remark({ repository, kind: 'never-taken-over', detail: `${kind}: ${detail}` })
+    if (page.length < PAGE) return
+    after = page.at(-1)?.id ?? Infinity
+  }
+}
+
+/** @throws ExportRefusedError */
+function targetFolder(dataFolder: string, to: string, isDryRun: boolean): string {
+  const folder = resolve(to)
+  if (isDryRun && !existsSync(folder)) return folder
+  mkdirSync(folder, { recursive: true })
+  const [real, data] = [realpathSync(folder), realpathSync(dataFolder)]
+  if (real === data) throw new ExportRefusedError(`${to} is the data folder itself: leave --to out`)
+  if (real.startsWith(data + sep) || data.startsWith(real + sep))
+    throw new ExportRefusedError(`${to} lies in the data folder, or around it: name a folder beside it`)
+  const [tree, marker] = [join(folder, DISTRIBUTION_ROOT), join(folder, MARKER)]
+  if (existsSync(marker)) return folder
+  if (existsSync(tree) && readdirSync(tree).length > 0) {
+    throw new ExportRefusedError(
+      `${to} has content of a registry already, which no export of Berth made: name an empty folder`,
+    )
+  }
+  if (!isDryRun) writeMarker(folder, 0)
+  return folder
+}
+
+/** Up to when what stands in the tree was written by Berth, or taken over by it. @throws ExportRefusedError */
+async function writtenUpTo(db: Db, target: string | undefined): Promise<number> {
+  const takeover = await findTakeover(db)
+  if (takeover !== undefined && takeover.completedAt === undefined) {
+    throw new ExportRefusedError(
+      'the takeover of this folder is not complete, so that not all of it is known yet: let "berth serve" run until it ' +
+        'says that it is, and try again. Until then CNCF Distribution can still be started on the folder as it is',
+    )
+  }
+  if (target === undefined) return takeover?.writtenAt ?? 0
+  const marker = join(target, MARKER)
+  if (!existsSync(marker)) return 0
+  const { writtenAt } = JSON.parse(readFileSync(marker, 'utf8')) as { writtenAt?: unknown }
+  return typeof writtenAt === 'number' ? writtenAt : 0
+}
+
+async function markWritten(db: Db, target: string | undefined, now: number): Promise<void> {
+  if (target === undefined) await recordLinksWritten(db, now)
+  else writeMarker(target, now)
+}
+
+function writeMarker(folder: string, writtenAt: number): void {
+  writeFileSync(join(folder, MARKER), `${JSON.stringify({ by: 'berth export', writtenAt })}\n`)
+}
+
+type Hold = { check(): void; release(): Promise<void> }
+
+/** No file goes while it gets its second name. */
+async function holdRemovals(db: Db, folder: string, now: () => number): Promise<Hold> {
+  const id = await takeHold(db, `export to ${folder}`, now(), HOLD_MS)
+  let isLost = false
+  const timer = setInterval(() => {
+    renewHold(db, id, now(), HOLD_MS).then(
+      (held) => (isLost ||= !held),
+      () => undefined,
+    )
+  }, RENEW_MS)
+  return {
+    check() {
+      if (isLost)
+        throw new Error('the export stood still for too long, and files may have been removed: run it again')
+    },
+    async release() {
+      clearInterval(timer)
+      await releaseHold(db, id)
+    },
+  }
+}
+
+function noCounts(): ExportCounts {
+  return {
+    repositories: 0,
+    blobs: 0,
+    manifests: 0,
+    tags: 0,
+    fallbackTags: 0,
+    linked: 0,
+    copied: 0,
+    copiedBytes: 0,
+    written: 0,
+    removedTags: 0,
+    removedManifests: 0,
+    removedLinks: 0,
+  }
+}
