@@ -1,43 +1,80 @@
 /**
- * T6 run through: candidates whose time has come, many beside each other so that they share commits, until none is
- * due. Any number of processes may do this at once; a candidate that another one has taken is found gone.
+ * T6 run through: candidates whose time has come, some beside each other so that they share a commit, until none is
+ * due. Any number of processes may do this at once: each claims what it looks at. Between two batches it rests, so that
+ * no push waits for more than one of them.
  */
 import type { Logger } from '../lib/logger.ts'
-import { type Candidate, dueCandidates, reviewCandidate } from '../metadata/collect.ts'
+import { type Candidate, claimCandidates, countDueCandidates, reviewCandidate } from '../metadata/collect.ts'
 import type { Db } from '../metadata/database.ts'
+import { noPace, type Pace } from './pace.ts'
 
-const BATCH = 256
+/** What one commit looks at: a push that comes then waits for a few milliseconds. */
+export const BATCH = 32
+/** Progress of a long run in the log. */
+const TELL_EVERY_MS = 10_000
 
 export type Collected = { manifests: number; links: number; blobs: number; bytes: number }
+export type CollectionProgress = Collected & {
+  /** Candidates looked at, and those that were due at the beginning. */
+  looked: number
+  due: number
+}
+
+export type CollectionOptions = {
+  /** How long what was deleted can be restored. Milliseconds. */
+  keepMs: number
+  pace?: Pace
+  /** Called after each batch. */
+  onProgress?: (progress: CollectionProgress) => void
+}
 
 export async function collectGarbage(
   { db, log, now }: { db: Db; log: Logger; now: () => number },
-  options: { keepMs: number },
+  { keepMs, pace = noPace, onProgress }: CollectionOptions,
   signal: AbortSignal,
 ): Promise<Collected> {
-  const collected: Collected = { manifests: 0, links: 0, blobs: 0, bytes: 0 }
+  const progress: CollectionProgress = { manifests: 0, links: 0, blobs: 0, bytes: 0, looked: 0, due: 0 }
+  progress.due = await countDueCandidates(db, now())
+  const tell = createTeller(log)
   while (!signal.aborted) {
+    const began = performance.now()
     const at = now()
-    const due = await dueCandidates(db, at, BATCH)
-    if (due.length === 0) break
-    const reviews = await Promise.all(
-      due.map((candidate) => reviewCandidate(db, candidate, at, options.keepMs)),
-    )
+    const batch = await claimCandidates(db, at, BATCH)
+    if (batch.length === 0) break
+    const reviews = await Promise.all(batch.map((candidate) => reviewCandidate(db, candidate, at, keepMs)))
     for (const [index, review] of reviews.entries()) {
-      if (review.kind === 'removed') count(collected, due[index] as Candidate, review.bytes)
+      if (review.kind === 'removed') countRemoved(progress, batch[index] as Candidate, review.bytes)
     }
+    progress.looked += batch.length
+    onProgress?.(progress)
+    tell(progress)
+    await pace.rest(batch.length, performance.now() - began, signal)
   }
-  if (collected.manifests + collected.links + collected.blobs > 0)
-    log.info('collected what nothing names', collected)
+  const { manifests, links, blobs, bytes } = progress
+  const collected = { manifests, links, blobs, bytes }
+  if (manifests + links + blobs > 0) log.info('collected what nothing names', collected)
   return collected
 }
 
-function count(collected: Collected, { kind }: Candidate, bytes: number): void {
+export function countRemoved(collected: Collected, { kind }: Pick<Candidate, 'kind'>, bytes: number): void {
   if (kind === 'manifest') collected.manifests++
   else if (kind === 'link') collected.links++
   else {
     collected.blobs++
     collected.bytes += bytes
+  }
+}
+
+function createTeller(log: Logger): (progress: CollectionProgress) => void {
+  const began = performance.now()
+  let last = began
+  return ({ looked, due, manifests, blobs, bytes }) => {
+    const time = performance.now()
+    if (time - last < TELL_EVERY_MS) return
+    last = time
+    const perSecond = Math.round((looked * 1000) / (time - began))
+    // What goes makes more due: never less than nothing is left.
+    log.info('collecting', { looked, left: Math.max(0, due - looked), manifests, blobs, bytes, perSecond })
   }
 }
 
