@@ -12,6 +12,7 @@ import { createPullRecorder, type PullRecorder } from './metadata/pulls.ts'
 import { createHostedRegistry } from './registry/hosted.ts'
 import { createRequestObserver } from './server-observe.ts'
 import { addressOf, rulesOf, tlsOf } from './server-rules.ts'
+import { startTakeover } from './server-takeover.ts'
 import { type AccessLog, noAccessLog } from './serving/access-log.ts'
 import { createDebugServer } from './serving/debug.ts'
 import { createHealth, type Health } from './serving/health.ts'
@@ -21,6 +22,7 @@ import { createMetrics, type Metrics } from './serving/metrics.ts'
 import { createObserver } from './serving/observe.ts'
 import { createProbes, type Probes } from './serving/probes.ts'
 import { openStorage } from './storage.ts'
+import { createTakeoverRegistry } from './takeover/takeover-registry.ts'
 
 export type ServerOptions = {
   config: Config
@@ -65,8 +67,11 @@ async function compose(
   const pulls = createPullRecorder(metadata.db, () => clock.now())
   const { processId, boot } = metadata
   const rules = rulesOf(config)
-  const registry = createHostedRegistry({ db: metadata.db, store, clock, log, pulls, processId, boot, rules })
-  closers.push(async () => registry.close())
+  const hosted = createHostedRegistry({ db: metadata.db, store, clock, log, pulls, processId, boot, rules })
+  closers.push(async () => hosted.close())
+  const takeover = await startTakeover({ metadata, dataFolder, log, now: () => clock.now() })
+  if (takeover !== undefined) closers.push(() => takeover.close())
+  const registry = takeover === undefined ? hosted : createTakeoverRegistry(hosted, takeover)
   closers.push(startTasks(options, metadata, store, pulls))
 
   const metrics = await createMetrics(config.http.debug.prometheus.enabled)

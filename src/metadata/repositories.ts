@@ -80,6 +80,7 @@ const UNUSED: Statement = {
         WHERE deleted_at IS NULL AND published_at IS NULL AND created_at < :before
         AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.repository_id = r.id)
         AND NOT EXISTS (SELECT 1 FROM blob_links l WHERE l.repository_id = r.id)
+        AND NOT EXISTS (SELECT 1 FROM takeover WHERE takeover.id = 1 AND completed_at IS NULL) -- some wait to be filled
         ORDER BY created_at LIMIT :limit`,
   rows: true,
 }

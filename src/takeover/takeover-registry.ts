@@ -1,0 +1,71 @@
+/** A registry whose repositories may still lie in a folder of CNCF Distribution: each is imported before it is asked. */
+import type { RepositoryName } from '../oci/reference.ts'
+import type { Registry } from '../registry/registry.ts'
+import { translateStorageError } from '../registry/storage-errors.ts'
+import type { Takeover } from './takeover.ts'
+
+/** @returns the same verbs; once the takeover is complete they cost nothing more */
+export function createTakeoverRegistry(
+  inner: Registry,
+  takeover: Pick<Takeover, 'ensure' | 'listWaiting' | 'isComplete'>,
+): Registry {
+  /** Undefined: nothing is to be waited for. */
+  const waitFor = (...names: RepositoryName[]): Promise<unknown> | undefined =>
+    takeover.isComplete()
+      ? undefined
+      : Promise.all(names.map((name) => takeover.ensure(name))).catch((error: unknown) => {
+          throw translateStorageError(error)
+        })
+  const after = <T>(waited: Promise<unknown> | undefined, work: () => Promise<T>): Promise<T> =>
+    waited === undefined ? work() : waited.then(work)
+
+  return {
+    getManifest: (call, name, reference) =>
+      after(waitFor(name), () => inner.getManifest(call, name, reference)),
+    statManifest: (call, name, reference) =>
+      after(waitFor(name), () => inner.statManifest(call, name, reference)),
+    putManifest: (call, name, manifest) =>
+      after(waitFor(name), () => inner.putManifest(call, name, manifest)),
+    deleteManifest: (call, name, digest) =>
+      after(waitFor(name), () => inner.deleteManifest(call, name, digest)),
+    deleteTag: (call, name, tag) => after(waitFor(name), () => inner.deleteTag(call, name, tag)),
+    statBlob: (call, name, digest) => after(waitFor(name), () => inner.statBlob(call, name, digest)),
+    openBlob: (call, name, digest, range) =>
+      after(waitFor(name), () => inner.openBlob(call, name, digest, range)),
+    deleteBlob: (call, name, digest) => after(waitFor(name), () => inner.deleteBlob(call, name, digest)),
+    putBlob: (call, name, digest, chunk) =>
+      after(waitFor(name), () => inner.putBlob(call, name, digest, chunk)),
+    // Without `from` it is what has been imported that is looked at: "unavailable" only means an upload.
+    mountBlob: (call, name, digest, from) =>
+      after(waitFor(name, ...(from === undefined ? [] : [from])), () =>
+        inner.mountBlob(call, name, digest, from),
+      ),
+    startUpload: (call, name, algorithm) =>
+      after(waitFor(name), () => inner.startUpload(call, name, algorithm)),
+    getUpload: (call, name, id) => after(waitFor(name), () => inner.getUpload(call, name, id)),
+    appendUpload: (call, name, id, chunk) =>
+      after(waitFor(name), () => inner.appendUpload(call, name, id, chunk)),
+    finishUpload: (call, name, id, digest, chunk) =>
+      after(waitFor(name), () => inner.finishUpload(call, name, id, digest, chunk)),
+    cancelUpload: (call, name, id) => after(waitFor(name), () => inner.cancelUpload(call, name, id)),
+    listTags: (call, name, page) => after(waitFor(name), () => inner.listTags(call, name, page)),
+    listReferrers: (call, name, subject, artifactType, page) =>
+      after(waitFor(name), () => inner.listReferrers(call, name, subject, artifactType, page)),
+    async listRepositories(call, page) {
+      if (takeover.isComplete()) return inner.listRepositories(call, page)
+      // The folder first: what is imported between the two looks is then in the rows, and in both at worst.
+      const waiting = await takeover.listWaiting(page.after ?? '', page.limit).catch((error: unknown) => {
+        throw translateStorageError(error)
+      })
+      const here = await inner.listRepositories(call, page)
+      return merge(waiting, here, page.limit)
+    },
+  } satisfies Registry
+}
+
+type Names = { names: readonly string[]; more: boolean }
+
+function merge(one: Names, other: Names, limit: number): Names {
+  const names = [...new Set([...one.names, ...other.names])].sort()
+  return { names: names.slice(0, limit), more: one.more || other.more || names.length > limit }
+}
