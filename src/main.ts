@@ -7,6 +7,10 @@ import type { Command, Io } from './cli/command.ts'
 /** Loaded only when called: a start should not wait for what it does not use. */
 const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<Command> }>> = {
   serve: { summary: 'start the registry', load: async () => (await import('./cli/serve.ts')).command },
+  rebuild: {
+    summary: 'make a lost metadata database again',
+    load: async () => (await import('./cli/rebuild.ts')).command,
+  },
   config: {
     summary: 'check a configuration, or show what holds',
     load: async () => (await import('./cli/config.ts')).command,

@@ -1,4 +1,5 @@
 /** Where a registry's data are, opened: the metadata and the blobs. For the server and for the commands beside it. */
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { BlobStore } from './blobs/blob-store.ts'
 import { createFilesystemBlobStore } from './blobs/filesystem/store.ts'
@@ -77,6 +78,43 @@ export async function openData(options: StorageOptions): Promise<OpenedData> {
   }
 }
 
+/** The files of a registry without its database: for making that again, or for the first time. */
+export type OpenedFiles = {
+  dataFolder: string
+  /** Berth's own, in it. */
+  folder: string
+  databasePath: string
+  store: BlobStore
+  close(): Promise<void>
+}
+
+/**
+ * Where a configuration says that data are.
+ * @throws DatabaseRefusedError: there are none
+ */
+export async function openFiles({ config, log }: Omit<StorageOptions, 'version'>): Promise<OpenedFiles> {
+  const { filesystem } = config.storage
+  if (filesystem === undefined) throw new DatabaseRefusedError(IN_MEMORY)
+  const dataFolder = resolve(filesystem.rootdirectory)
+  if (!existsSync(join(dataFolder, OWN_FOLDER))) throw new DatabaseRefusedError(nothingIn(dataFolder))
+  const opened = await openFilesAt(dataFolder, log)
+  return { ...opened, databasePath: config.metadata.path ?? opened.databasePath }
+}
+
+/** In a folder that is made if need be. */
+export async function openFilesAt(dataFolder: string, log: Logger): Promise<OpenedFiles> {
+  prepareDataFolder(dataFolder)
+  const folder = join(dataFolder, OWN_FOLDER)
+  const store = await createFilesystemBlobStore({ root: dataFolder, log })
+  return {
+    dataFolder,
+    folder,
+    databasePath: join(folder, DATABASE_FILE),
+    store,
+    close: () => store.close(),
+  }
+}
+
 const IN_MEMORY =
   'this configuration keeps everything in memory, where no other command can reach it: name the configuration file of the registry'
 
@@ -86,8 +124,12 @@ function requireData({ storage, metadata }: Config): void {
   const database = metadata.path ?? join(folder, OWN_FOLDER, DATABASE_FILE)
   if (hasContent(database)) return
   refuseLostDatabase(join(folder, OWN_FOLDER), database)
-  throw new DatabaseRefusedError(
+  throw new DatabaseRefusedError(nothingIn(folder))
+}
+
+function nothingIn(folder: string): string {
+  return (
     `there are no data of Berth in ${folder}: is this the right configuration file, or the right folder ` +
-      '(REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY)? A folder of CNCF Distribution is taken over by "berth serve"',
+    '(REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY)? A folder of CNCF Distribution is taken over by "berth serve"'
   )
 }

@@ -3,7 +3,7 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import { ConfigError } from '../config/mistakes.ts'
 import { DatabaseRefusedError } from '../metadata/database.ts'
 import { createLogger } from '../serving/log.ts'
-import { openData, type OpenedData } from '../storage.ts'
+import { openData, type OpenedData, type OpenedFiles, openFiles } from '../storage.ts'
 import { readVersion } from '../version.ts'
 import type { Io } from './command.ts'
 
@@ -18,9 +18,30 @@ export async function withData(
 ): Promise<number> {
   const loaded = load(io, configPath)
   if (loaded === undefined) return 1
-  let data: OpenedData
+  const { config } = loaded
+  return withOpened(io, () => openData({ config, version: readVersion(), log: warningsTo(io) }), work)
+}
+
+/** The same without the metadata: where they are to be made again. */
+export async function withFiles(
+  io: Io,
+  configPath: string | undefined,
+  work: (files: OpenedFiles, signal: AbortSignal) => Promise<number>,
+): Promise<number> {
+  const loaded = load(io, configPath)
+  if (loaded === undefined) return 1
+  return withOpened(io, () => openFiles({ config: loaded.config, log: warningsTo(io) }), work)
+}
+
+/** @returns 1 where it cannot be opened; that was said then */
+export async function withOpened<T extends { close(): Promise<void> }>(
+  io: Io,
+  open: () => Promise<T>,
+  work: (opened: T, signal: AbortSignal) => Promise<number>,
+): Promise<number> {
+  let data: T
   try {
-    data = await openData({ config: loaded.config, version: readVersion(), log: warningsTo(io) })
+    data = await open()
   } catch (error) {
     if (!(error instanceof DatabaseRefusedError)) throw error
     io.stderr.write(`berth: ${error.message}\n`)

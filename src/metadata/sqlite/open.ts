@@ -120,10 +120,14 @@ function numberOf(db: DatabaseSync, pragma: string): number {
   return Object.values(db.prepare(`PRAGMA ${pragma}`).get() as Record<string, number>)[0] as number
 }
 
+/** Whether a file that can be read is one of Berth's. */
+export function isBerthDatabase(db: DatabaseSync): boolean {
+  return numberOf(db, 'application_id') === APPLICATION_ID
+}
+
 function refuseForeign(db: DatabaseSync, path: string, options: OpenOptions): void {
-  const application = numberOf(db, 'application_id')
   const tables = (db.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as { n: number }).n
-  if (application !== APPLICATION_ID && tables > 0) {
+  if (!isBerthDatabase(db) && tables > 0) {
     throw new DatabaseRefusedError(
       "the metadata database is not Berth's: another program's file has its name. Point storage.filesystem.rootdirectory or metadata.path somewhere else",
     )
