@@ -20,6 +20,8 @@ const MAY_SCAN: ReadonlySet<string> = new Set([
   'other-processes',
   'create-repository',
   'expire-followers-of-deleted',
+  'manifests-of-deletion',
+  'blobs-of-deletion',
   'links-to-candidates',
   'keep-followers',
   'leased-links-of-deletion',
