@@ -11,6 +11,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'make a lost metadata database again',
     load: async () => (await import('./cli/rebuild.ts')).command,
   },
+  check: {
+    summary: 'compare what is stored with what the database says; repair it',
+    load: async () => (await import('./cli/check.ts')).command,
+  },
   config: {
     summary: 'check a configuration, or show what holds',
     load: async () => (await import('./cli/config.ts')).command,

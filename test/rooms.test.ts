@@ -42,6 +42,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'backup',
     'blobs/blob-store.ts',
     'server.ts',
+    'server-rules.ts',
     'storage.ts',
     'version.ts',
   ],

@@ -17,8 +17,8 @@ export type UnnamedObject = {
 const OBJECTS: Statement = {
   name: 'check-objects',
   sql: `SELECT o.id, o.state, o.digest, o.size, o.path,
-          CASE o.state WHEN 'live' THEN NOT EXISTS (SELECT 1 FROM blobs b WHERE b.object_id = o.id)
-            WHEN 'uploading' THEN o.created_at < :before AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.object_id = o.id)
+          o.created_at < :before AND CASE o.state WHEN 'live' THEN NOT EXISTS (SELECT 1 FROM blobs b WHERE b.object_id = o.id)
+            WHEN 'uploading' THEN NOT EXISTS (SELECT 1 FROM uploads u WHERE u.object_id = o.id)
               AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.next_object_id = o.id) ELSE 0 END AS unnamed
         FROM objects o WHERE o.id > :after ORDER BY o.id LIMIT :limit`,
   rows: true,
@@ -31,7 +31,7 @@ const TO_GARBAGE: Statement = {
         AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.next_object_id = objects.id)`,
 }
 
-/** @param before uploads may have begun and not yet be named since then */
+/** @param before what was begun later may still be at work */
 export async function* unnamedObjects(db: Db, before: number): AsyncGenerator<UnnamedObject> {
   const limit = 1000
   for (let after: Uint8Array = new Uint8Array(); ;) {

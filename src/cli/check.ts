@@ -1,0 +1,237 @@
+import { stat } from 'node:fs/promises'
+import { setPriority } from 'node:os'
+import { join } from 'node:path'
+import { type CheckParts, checkData, type CheckProgress } from '../jobs/check/check-data.ts'
+import type { Problem, UnknownFile } from '../jobs/check/problem.ts'
+import {
+  MOST_REMOVALS,
+  removableFile,
+  removalRefused,
+  type Removed,
+  removeUnknown,
+} from '../jobs/check/remove-unknown.ts'
+import { createRepairer, type Repairer } from '../jobs/check/repair.ts'
+import { areMostlyGone, sampleFiles } from '../jobs/check/sample.ts'
+import { noFiles } from '../jobs/check/unknown-files.ts'
+import { createFolderSource } from '../jobs/sources/folder.ts'
+import { SourceError } from '../jobs/sources/source.ts'
+import { DATABASE_FILE, OWN_FOLDER } from '../metadata/data-folder.ts'
+import { findRepository } from '../metadata/repositories.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import { rulesOf } from '../server-rules.ts'
+import type { OpenedData } from '../storage.ts'
+import { type CheckRequest, help, readCheckArguments } from './check-arguments.ts'
+import { type CheckReport, createCheckReport } from './check-report.ts'
+import type { Command, Io } from './command.ts'
+import { canAsk, confirm } from './confirm.ts'
+import { bytesText, createProgress, durationText } from './progress.ts'
+import { withData } from './with-data.ts'
+
+/** Problems that are repaired together: a folder is searched once for all of them. */
+const REPAIRED_AT_ONCE = 100
+
+export const command: Command = {
+  name: 'check',
+  summary: 'compare what is stored with what the database says; repair it',
+  help,
+  async run(args, io) {
+    const request = readCheckArguments(args, io, Date.now())
+    if (request === undefined) return 2
+    yieldToOthers()
+    return withData(io, request.config, async (data, signal) => {
+      try {
+        return await check(request, data, io, signal)
+      } catch (error) {
+        if (!(error instanceof SourceError)) throw error
+        io.stderr.write(`berth check: ${error.message}\n`)
+        return 1
+      } finally {
+        for (const source of request.sources) await source.close()
+      }
+    })
+  },
+}
+
+/** Linux takes a process's niceness for its place among those who wait for the disk, too. */
+function yieldToOthers(): void {
+  try {
+    setPriority(19)
+  } catch {
+    // Where that is not allowed, it runs as any other.
+  }
+}
+
+async function check(request: CheckRequest, data: OpenedData, io: Io, signal: AbortSignal): Promise<number> {
+  const began = Date.now()
+  const why = await refused(request, data, signal)
+  if (why !== undefined) {
+    io.stderr.write(`berth check: ${why}\n`)
+    return 1
+  }
+  const repositoryId = await repositoryIdOf(request, data)
+  if (request.repository !== undefined && repositoryId === undefined) {
+    io.stderr.write(`berth check: there is no repository ${request.repository}\n`)
+    return 1
+  }
+  const parts = partsOf(data)
+  const report = createCheckReport(data.metadata.db, io, request.json)
+  const progress = beginProgress()
+  const line = createProgress(io)
+  const timer = setInterval(() => line.update(progressText(progress, began)), 200)
+  const unknown: UnknownFile[] = []
+  try {
+    const options = { ...request, since: request.since ?? began, repositoryId }
+    await walk(checkData(parts, options, progress, signal), request, data, report, unknown, signal)
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    clearInterval(timer)
+    line.end()
+  }
+  const removed = signal.aborted ? undefined : await remove(request, parts, progress, unknown, io, signal)
+  report.end(progress, { interrupted: signal.aborted, ...(removed && { removed }) })
+  if (signal.aborted) {
+    const goOn = request.rehash
+      ? `; to go on: berth check --rehash --since ${new Date(began).toISOString()}`
+      : ''
+    io.stderr.write(`berth check: interrupted${goOn}\n`)
+    return 1
+  }
+  return report.unsolved() - (removed?.files ?? 0) > 0 ? 1 : 0
+}
+
+/** Why it is not to begin. */
+async function refused(
+  request: CheckRequest,
+  { config, metadata, store }: OpenedData,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const changes = request.repair || request.removeUnknown
+  if (changes && config.storage.maintenance.readonly.enabled)
+    return 'the registry is read-only (storage.maintenance.readonly): nothing is repaired or removed in it'
+  for (const source of request.sources) await source.prepare(new Set(), signal)
+  if (!request.repair || request.yes || request.sources.length > 0) return undefined
+  const sample = await sampleFiles({ db: metadata.db, store })
+  if (!areMostlyGone(sample)) return undefined
+  return (
+    `of ${sample.looked} blobs that were looked for, the files of ${sample.missing} are missing: is the disk mounted, ` +
+    'and storage.filesystem.rootdirectory right? --repair --yes marks them all as damaged; --from fetches them'
+  )
+}
+
+async function repositoryIdOf(
+  { repository }: CheckRequest,
+  { metadata }: OpenedData,
+): Promise<number | undefined> {
+  if (repository === undefined) return undefined
+  return (await findRepository(metadata.db, repository as RepositoryName))?.id
+}
+
+function partsOf({ config, metadata, store, dataFolder }: OpenedData): CheckParts {
+  return {
+    db: metadata.db,
+    store,
+    now: Date.now,
+    databasePath: config.metadata.path ?? join(dataFolder, OWN_FOLDER, DATABASE_FILE),
+    rules: rulesOf(config),
+    linkCount: async (path) => (await stat(join(dataFolder, path)).catch(() => undefined))?.nlink ?? 0,
+  }
+}
+
+async function walk(
+  problems: AsyncIterable<Problem>,
+  request: CheckRequest,
+  data: OpenedData,
+  report: CheckReport,
+  unknown: UnknownFile[],
+  signal: AbortSignal,
+): Promise<void> {
+  const repairer = request.repair ? repairerOf(request, data) : undefined
+  let waiting: Problem[] = []
+  const flush = async (): Promise<void> => {
+    const outcomes = signal.aborted ? undefined : await repairer?.repair(waiting, signal)
+    for (const [index, problem] of waiting.entries()) await report.problem(problem, outcomes?.[index])
+    waiting = []
+  }
+  try {
+    for await (const problem of problems) {
+      const file = removableFile(problem)
+      if (file !== undefined && request.removeUnknown && unknown.length < MOST_REMOVALS) unknown.push(file)
+      waiting.push(problem)
+      if (repairer === undefined || waiting.length >= REPAIRED_AT_ONCE) await flush()
+    }
+  } finally {
+    // What was found is told, also where it was cut off before it was repaired.
+    await flush().finally(() => repairer?.close())
+  }
+}
+
+function repairerOf({ sources }: CheckRequest, { metadata, store, dataFolder }: OpenedData): Repairer {
+  const { db, processId, boot } = metadata
+  const own = createFolderSource(dataFolder, 'another file of this data folder')
+  return createRepairer({ db, store, processId, boot, now: Date.now, sources, own })
+}
+
+async function remove(
+  request: CheckRequest,
+  parts: CheckParts,
+  { files }: CheckProgress,
+  unknown: readonly UnknownFile[],
+  io: Io,
+  signal: AbortSignal,
+): Promise<Removed | undefined> {
+  if (!request.removeUnknown || unknown.length === 0) return undefined
+  const why = await removalRefused(parts.db, files, Date.now(), 1)
+  if (why !== undefined) {
+    io.stderr.write(`berth check: no file is removed: ${why}\n`)
+    return undefined
+  }
+  let bytes = 0
+  for (const { size } of unknown) bytes += size
+  const what = `${unknown.length} files that no row knows, ${bytesText(bytes)}`
+  if (!request.yes) {
+    if (!canAsk(io)) {
+      io.stderr.write(`berth check: to remove ${what}, say --yes\n`)
+      return undefined
+    }
+    if (!(await confirm(`Remove ${what}?`, io))) return undefined
+  }
+  const removed = await removeUnknown(parts, unknown, signal)
+  for (const error of removed.errors) io.stderr.write(`berth check: could not be removed: ${error}\n`)
+  return removed
+}
+
+function beginProgress(): CheckProgress {
+  const files = noFiles()
+  const counts = {
+    blobs: 0,
+    totalBlobs: 0,
+    hashedBlobs: 0,
+    hashedBytes: 0,
+    bytes: 0,
+    totalBytes: 0,
+    manifests: 0,
+  }
+  return { stage: 'database', ...counts, files }
+}
+
+function progressText(progress: CheckProgress, began: number): string {
+  const { stage, blobs, totalBlobs, hashedBytes, bytes, totalBytes, manifests, files } = progress
+  switch (stage) {
+    case 'database':
+      return 'checking the database'
+    case 'blobs': {
+      const seconds = (Date.now() - began) / 1000
+      const rate = hashedBytes === 0 ? '' : `, ${bytesText(hashedBytes / seconds)}/s`
+      const share = hashedBytes === 0 ? blobs / totalBlobs : bytes / totalBytes
+      const rest = share > 0 && share < 1 ? `, ${durationText(seconds / share - seconds)} left` : ''
+      return `${blobs} of ${totalBlobs || '?'} blobs, ${bytesText(bytes)}${rate}${rest}`
+    }
+    case 'manifests':
+      return `${manifests} manifests`
+    case 'rows':
+      return 'tags, counts and leftovers'
+    case 'files':
+      return `${files.known + files.unknown + files.knownPaths + files.leftByDistribution} files`
+  }
+}

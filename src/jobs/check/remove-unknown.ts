@@ -1,0 +1,71 @@
+/** Removes files that no row knows, one by one, each looked up once more right before. */
+import type { BlobStore } from '../../blobs/blob-store.ts'
+import type { Db } from '../../metadata/database.ts'
+import { holdsInForce } from '../../metadata/removal-holds.ts'
+import { findTakeover } from '../../metadata/takeover.ts'
+import type { Problem, UnknownFile } from './problem.ts'
+import { type FileCounts, isStillUnknown, looksLost } from './unknown-files.ts'
+
+/** Kept in memory to be shown before they are removed; the rest is found again by the next run. */
+export const MOST_REMOVALS = 100_000
+
+const REMOVABLE = new Set<Problem['kind']>([
+  'unfinished-file',
+  'second-copy',
+  'unknown-blob',
+  'left-by-distribution',
+])
+
+export function removableFile(problem: Problem): UnknownFile | undefined {
+  return REMOVABLE.has(problem.kind) && 'file' in problem ? problem.file : undefined
+}
+
+/**
+ * Why nothing may be removed now, if so.
+ * @param share of the blobs on the disk that may be unknown
+ */
+export async function removalRefused(
+  db: Db,
+  counts: FileCounts,
+  now: number,
+  share: number,
+): Promise<string | undefined> {
+  const lost = looksLost(counts, share)
+  if (lost !== undefined) return lost
+  const [hold] = await holdsInForce(db, now)
+  if (hold !== undefined) return `${hold.reason} is reading the files: try again when it is done`
+  const takeover = await findTakeover(db)
+  if (takeover !== undefined && takeover.completedAt === undefined)
+    return 'the takeover of what CNCF Distribution wrote is not complete yet: try again when it is'
+  if (takeover === undefined && counts.leftByDistribution > 0)
+    return 'there is a folder docker/registry/v2 that was not taken over by this registry: it is left alone'
+  return undefined
+}
+
+export type Removed = { files: number; bytes: number; errors: string[] }
+
+/** @param linkCount how many names a file has: what an export made by links since then is left alone */
+export async function removeUnknown(
+  parts: { db: Db; store: BlobStore; now: () => number; linkCount(path: string): Promise<number> },
+  files: Iterable<UnknownFile>,
+  signal: AbortSignal,
+): Promise<Removed> {
+  const { db, store, now, linkCount } = parts
+  const removed: Removed = { files: 0, bytes: 0, errors: [] }
+  for (const file of files) {
+    signal.throwIfAborted()
+    // A backup or an export may have begun since.
+    if ((await holdsInForce(db, now())).length > 0) break
+    const { path } = file.object
+    if (path !== undefined && (await linkCount(path)) !== 1) continue
+    if (!(await isStillUnknown(db, file))) continue
+    const [result] = await store.remove([file.object])
+    if (result?.removed === true) {
+      removed.files++
+      removed.bytes += file.size
+    } else if (removed.errors.length < 10) {
+      removed.errors.push(`${path ?? file.object.id}: ${String(result?.error)}`)
+    }
+  }
+  return removed
+}
