@@ -8,6 +8,7 @@ import { commitBlob, linkAgain, objectToBytes } from '../metadata/blob-links.ts'
 import { type CandidateKind, collectAgain } from '../metadata/collect.ts'
 import { type Db, ForeignKeyError, type Statement } from '../metadata/database.ts'
 import { deleteManifestRow, deleteTagRow, unlinkBlob } from '../metadata/deletions.ts'
+import { emptyTrash } from '../metadata/empty-trash.ts'
 import { putManifestRows } from '../metadata/manifests.ts'
 import {
   findOrCreateRepository,
@@ -15,6 +16,8 @@ import {
   forgetRepository,
   type RepositoryRow,
 } from '../metadata/repositories.ts'
+import { restoreDeletion } from '../metadata/restore-deletion.ts'
+import { restoreTag } from '../metadata/tag-history.ts'
 import { type Digest, isDigest } from '../oci/digest.ts'
 import { parseManifest } from '../oci/manifest.ts'
 import type { RepositoryName, Tag } from '../oci/reference.ts'
@@ -35,6 +38,13 @@ const OBJECT_ID = /^[0-9a-f]{32}$/
 const OBJECT: Statement = {
   name: 'object-state',
   sql: 'SELECT state FROM objects WHERE id = :object',
+  rows: true,
+}
+
+const DELETION: Statement = {
+  name: 'deletion-told',
+  sql: `SELECT d.id FROM repositories r CROSS JOIN deletions d ON d.repository_id = r.id
+        WHERE r.name = :repository AND r.deleted_at IS NULL AND d.what = :what AND d.at = :at`,
   rows: true,
 }
 
@@ -62,6 +72,19 @@ export const REPLAYERS: Readonly<Record<string, Replayer>> = {
   },
   'delete-manifest': (db, line) => replayDeletion(db, line, deleteManifestRow),
   unlink: (db, line) => replayDeletion(db, line, unlinkBlob),
+  restore: replayRestore,
+  async empty(db, line) {
+    const deletion = await findDeletion(db, line)
+    if (deletion === undefined) return 'the deletion is not there'
+    const actor = actorOf(line)
+    await emptyTrash(db, { deletion, actor, now: actor.now })
+    return undefined
+  },
+  async 'restore-tag'(db, line) {
+    const [name, tag] = [repositoryOf(line), textOf(line, 'tag') as Tag]
+    const { kind } = await restoreTag(db, name, tag, digestOf(line), actorOf(line))
+    return kind === 'restored' || kind === 'unchanged' ? undefined : `it cannot be brought back: ${kind}`
+  },
   async collect(db, line) {
     const kind = textOf(line, 'what') as CandidateKind
     const row = line['repository'] === null ? undefined : await findRepository(db, repositoryOf(line))
@@ -145,6 +168,24 @@ async function replayDeletion(db: Db, line: JournalLine, remove: Deletion): Prom
   const isDone =
     row !== undefined && (await remove(db, row, digestOf(line), numberOf(line, 'keep'), actorOf(line)))
   return isDone ? undefined : 'it is not there'
+}
+
+async function replayRestore(db: Db, line: JournalLine): Promise<Replayed> {
+  const deletion = await findDeletion(db, line)
+  if (deletion === undefined) return 'the deletion is not there'
+  const { kind } = await restoreDeletion(db, deletion, actorOf(line))
+  return kind === 'restored' ? undefined : `it cannot be brought back: ${kind}`
+}
+
+/** Their numbers are the same only where nothing is missing before. */
+async function findDeletion(db: Db, line: JournalLine): Promise<number | undefined> {
+  const rows = await db.read(DELETION, {
+    repository: repositoryOf(line),
+    what: textOf(line, 'what'),
+    at: numberOf(line, 'deletedAt'),
+  })
+  const ids = rows.map((row) => row['id'] as number)
+  return ids.find((id) => id === line['deletion']) ?? ids[0]
 }
 
 /** Made if need be: the line that made it may be lost. */
