@@ -18,7 +18,7 @@ export function isSymbolicLoop(error: unknown): boolean {
 /** Goes after what is refused: `the folder … may not be read by this user`. */
 export function refusalText(error: unknown): string {
   const code = codeOf(error)
-  const user = process.getuid === undefined ? '' : ` (${process.getuid()})`
+  const user = process.geteuid === undefined ? '' : ` (${process.geteuid()})`
   switch (code) {
     case 'EACCES':
     case 'EPERM':

@@ -66,7 +66,7 @@ export function sizeAndStamp(stats: Stats): { size: number; stamp: number } {
 
 /** Asked only of those whom the system could refuse. */
 function isReadable(reading: Reading, path: string): boolean {
-  if (process.getuid?.() === 0) return true
+  if (process.geteuid?.() === 0) return true
   try {
     accessSync(`${reading.dataFolder}/${path}`, constants.R_OK)
     return true

@@ -130,7 +130,9 @@ function referenceOf(
 ): ManifestReference[] {
   if (!isObject(value)) throw new UnreadableError(`one of what it names is ${short(value)}`)
   const descriptor = descriptorOf(value)
-  const isElsewhere = descriptor?.urls !== undefined || isNonDistributable(String(value['mediaType'] ?? ''))
+  const { mediaType, urls } = foldKeys(value)
+  const hasUrls = Array.isArray(urls) && urls.length > 0
+  const isElsewhere = hasUrls || (typeof mediaType === 'string' && isNonDistributable(mediaType))
   if (descriptor === undefined) {
     if (!isElsewhere) dropped.push(short(foldKeys(value)['digest']))
     return []

@@ -1,0 +1,488 @@
+/** Folders written out file by file, and exactly what is read from them. */
+import assert from 'node:assert/strict'
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { temporaryFolder } from '../../test/lib/temporary.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import type { FindingKind, FoundBatch } from './found.ts'
+import { readRepository } from './read-repository.ts'
+import {
+  createDistributionFolder,
+  describe,
+  type DistributionFolder,
+  imageOf,
+  indexOf,
+  OCI_LAYER,
+  sha256Of,
+  sha512Of,
+} from './takeover-fixtures.ts'
+
+const NAME = 'team/app' as RepositoryName
+const R = `repositories/${NAME}`
+const T0 = Date.UTC(2020, 0, 1)
+const MANIFEST = imageOf('config', ['layer'])
+const SOME = sha256Of('not there')
+const hexOf = (digest: Digest): string => digest.slice(7)
+
+function folderFor(t: TestContext): DistributionFolder {
+  return createDistributionFolder(temporaryFolder(t, 'takeover'))
+}
+
+type All = Omit<FoundBatch, 'findings'> & { findings: [FindingKind, string][]; batches: FoundBatch[] }
+
+function read(folder: DistributionFolder, name = NAME): All {
+  const batches = [...readRepository(folder.root, name)]
+  return {
+    batches,
+    blobs: batches.flatMap(({ blobs }) => blobs),
+    manifests: batches.flatMap(({ manifests }) => manifests),
+    tags: batches.flatMap(({ tags }) => tags),
+    findings: batches.flatMap(({ findings }) => findings).map(({ kind, detail }) => [kind, detail]),
+  }
+}
+
+test('an image: blobs, then the manifest, then the tag', (t) => {
+  const folder = folderFor(t)
+  const digest = folder.image(NAME, '1.0', 'config', ['layer'], T0)
+  const { blobs, manifests, tags, findings, batches } = read(folder)
+  assert.deepEqual(findings, [])
+  const path = `docker/registry/v2/blobs/sha256/${hexOf(sha256Of('layer')).slice(0, 2)}/${hexOf(sha256Of('layer'))}/data`
+  assert.deepEqual(
+    blobs.find(({ digest }) => digest === sha256Of('layer')),
+    { digest: sha256Of('layer'), stored: sha256Of('layer'), path, size: 5, stamp: T0 * 1000, linkedAt: T0 },
+  )
+  assert.deepEqual(blobs.map((blob) => blob.digest).sort(), [sha256Of('config'), sha256Of('layer')].sort())
+  assert.equal(manifests.length, 1)
+  assert.equal(manifests[0]?.digest, digest)
+  assert.equal(Buffer.from(manifests[0]?.bytes ?? []).toString(), MANIFEST)
+  assert.equal(manifests[0]?.pushedAt, T0)
+  assert.equal(manifests[0]?.parsed.references.length, 2)
+  assert.deepEqual(tags, [{ name: '1.0', digest, movedAt: T0, history: [] }])
+  const order = batches.map((batch) => `${batch.blobs.length}${batch.manifests.length}${batch.tags.length}`)
+  assert.deepEqual(order, ['200', '010', '001'])
+})
+
+test('a repository that is not there gives nothing', (t) => {
+  assert.deepEqual(read(folderFor(t)).batches, [])
+})
+
+test('what a tag was before, oldest first, each digest once', (t) => {
+  const folder = folderFor(t)
+  folder.layer(NAME, 'config')
+  const [a, b, c] = ['a', 'b', 'c'].map((note) => {
+    return folder.manifest(NAME, imageOf('config', [], { annotations: { note } }))
+  }) as [Digest, Digest, Digest]
+  for (const [digest, at] of [
+    [b, 1],
+    [a, 2],
+    [b, 3],
+    [SOME, 4],
+    [c, 5],
+  ] as const) {
+    folder.tag(NAME, 'latest', digest, T0 + at * 1000)
+  }
+  assert.deepEqual(read(folder).tags, [
+    {
+      name: 'latest',
+      digest: c,
+      movedAt: T0 + 5000,
+      history: [
+        { digest: a, at: T0 + 2000 },
+        { digest: b, at: T0 + 3000 },
+        { digest: SOME, at: T0 + 4000 },
+      ],
+    },
+  ])
+})
+
+test('a blob pushed by its sha512 is the file of its sha256', (t) => {
+  const folder = folderFor(t)
+  folder.layer512(NAME, 'long')
+  const { blobs, findings } = read(folder)
+  assert.deepEqual(findings, [])
+  assert.deepEqual(
+    blobs.map(({ digest, stored, path }) => [digest, stored, path.split('/').at(-2)]),
+    [sha256Of('long'), sha512Of('long')].map((digest) => [digest, sha256Of('long'), hexOf(sha256Of('long'))]),
+  )
+})
+
+test('a manifest that only 2.x serves, linked among the layers, comes before the tags', (t) => {
+  const folder = folderFor(t)
+  folder.layer(NAME, 'config')
+  folder.layer(NAME, 'layer')
+  const digest = folder.layer(NAME, MANIFEST)
+  folder.tag(NAME, 'old', digest, T0)
+  const { manifests, tags, findings } = read(folder)
+  assert.deepEqual([manifests.map((one) => one.digest), findings], [[digest], []])
+  assert.deepEqual(tags, [{ name: 'old', digest, movedAt: T0, history: [] }])
+})
+
+test('an index before its children, and a child that is a blob (a cache of BuildKit), are nothing to tell', (t) => {
+  const folder = folderFor(t)
+  for (const content of ['config', 'layer', 'cache']) folder.layer(NAME, content)
+  folder.manifest(NAME, MANIFEST)
+  folder.manifest(NAME, indexOf([MANIFEST, 'cache']))
+  const { manifests, findings } = read(folder)
+  assert.deepEqual([manifests.length, findings], [2, []])
+})
+
+const SIZE_WRONG = imageOf('config', [], { layers: [{ ...describe('layer', OCI_LAYER), size: 6 }] })
+const DAMAGED = imageOf('config', ['layer'], { annotations: { note: 'damaged' } })
+const SCHEMA1 = JSON.stringify({ schemaVersion: 1, name: NAME, tag: '1', fsLayers: [], history: [] })
+
+/** Each: what is done to a folder that holds one whole image, and all that is told then. */
+const DAMAGES: [string, (folder: DistributionFolder) => void, [FindingKind, RegExp][]][] = [
+  [
+    'leftovers of deletes and of writes that were cut off',
+    (folder) => {
+      mkdirSync(join(folder.v2, R, '_layers/sha256', hexOf(SOME)))
+      mkdirSync(join(folder.v2, R, '_manifests/revisions/sha256', hexOf(SOME)))
+      folder.write(
+        `${R}/_manifests/revisions/sha256/${hexOf(sha256Of('x'))}/signatures/sha256/${hexOf(SOME)}/link`,
+        SOME,
+      )
+      folder.write(`${R}/_layers/sha256/${hexOf(SOME)}/link.0190f3f0-7a1e-7c2b-8a55-0123456789ab.tmp`, SOME)
+      mkdirSync(join(folder.v2, R, '_uploads'))
+    },
+    [],
+  ],
+  [
+    'links with a newline',
+    (folder) => {
+      folder.write(`${R}/_layers/sha256/${hexOf(sha256Of('layer'))}/link`, `${sha256Of('layer')}\n`)
+      folder.write(`${R}/_manifests/tags/1/current/link`, `${sha256Of(MANIFEST)}\r\n`)
+    },
+    [],
+  ],
+  [
+    'an empty link',
+    (folder) => {
+      folder.write(`${R}/_layers/sha256/${hexOf(SOME)}/link`, '')
+    },
+    [['bad-link', /^_layers\/sha256\/[0-9a-f]{64}\/link is empty/]],
+  ],
+  [
+    'a link without a digest',
+    (folder) => {
+      folder.write(`${R}/_manifests/revisions/sha256/${hexOf(SOME)}/link`, 'sha256:abc')
+    },
+    [['bad-link', /revisions.* holds "sha256:abc", which is no digest/]],
+  ],
+  [
+    'a link with too much in it',
+    (folder) => {
+      folder.write(`${R}/_manifests/revisions/sha256/${hexOf(SOME)}/link`, 'x'.repeat(5000))
+    },
+    [['bad-link', /has 5000 bytes: that is no link/]],
+  ],
+  [
+    'a link that is a folder',
+    (folder) => {
+      mkdirSync(join(folder.v2, R, `_layers/sha256/${hexOf(SOME)}/link`), { recursive: true })
+    },
+    [['bad-link', /is not a file/]],
+  ],
+  [
+    'a link in the wrong folder',
+    (folder) => {
+      folder.write(`${R}/_layers/sha256/${hexOf(SOME)}/link`, sha256Of('layer'))
+    },
+    [['bad-link', /holds sha256:[0-9a-f]{64}, another digest than its place says/]],
+  ],
+  [
+    'a tag whose link holds nothing of use',
+    (folder) => {
+      folder.tag(NAME, 'bad', sha256Of(MANIFEST))
+      folder.write(`${R}/_manifests/tags/bad/current/link`, 'latest')
+    },
+    [
+      [
+        'bad-link',
+        new RegExp(`tags/bad/current/link holds "latest".*what it was before is here: ${sha256Of(MANIFEST)}`),
+      ],
+    ],
+  ],
+  [
+    'a blob that no manifest names and whose file is gone',
+    (folder) => {
+      folder.layer(NAME, 'lost')
+      folder.remove(folder.blobFile(sha256Of('lost')))
+    },
+    [['layer-without-data', /^_layers links sha256:.*nothing is lost/]],
+  ],
+  [
+    'a layer whose file is gone',
+    (folder) => {
+      folder.remove(folder.blobFile(sha256Of('layer')))
+    },
+    [
+      ['layer-without-data', /^_layers links/],
+      ['layer-without-data', /^manifest .* names the layer .* bytes are gone/],
+    ],
+  ],
+  [
+    'a layer that is a folder',
+    (folder) => {
+      const digest = folder.layer(NAME, 'other')
+      folder.remove(folder.blobFile(digest))
+      mkdirSync(join(folder.v2, folder.blobFile(digest)))
+    },
+    [['layer-without-data', /is not a file/]],
+  ],
+  [
+    'a layer without bytes',
+    (folder) => {
+      truncateSync(join(folder.v2, folder.blobFile(folder.layer(NAME, 'other'))))
+    },
+    [['empty-blob', /is empty: a write that was cut off/]],
+  ],
+  [
+    'the blob of no bytes',
+    (folder) => {
+      folder.layer(NAME, '')
+    },
+    [],
+  ],
+  [
+    'a manifest whose file is gone',
+    (folder) => {
+      folder.remove(folder.blobFile(sha256Of(MANIFEST)))
+    },
+    [
+      ['revision-without-data', /its bytes are gone/],
+      ['tag-without-revision', /^tag 1 points to .*cannot be taken over \(revision without data/],
+    ],
+  ],
+  [
+    'a manifest without bytes',
+    (folder) => {
+      truncateSync(join(folder.v2, folder.blobFile(folder.manifest(NAME, DAMAGED))))
+    },
+    [['empty-blob', /^manifest .* bytes are empty/]],
+  ],
+  [
+    'a manifest with other bytes',
+    (folder) => {
+      folder.write(folder.blobFile(folder.manifest(NAME, DAMAGED)), DAMAGED.replace('damaged', 'DAMAGED'))
+    },
+    [['damaged-manifest', /its bytes have another digest/]],
+  ],
+  [
+    'a manifest that is none',
+    (folder) => {
+      folder.manifest(NAME, 'hello')
+    },
+    [['unreadable-manifest', /it is not JSON/]],
+  ],
+  [
+    'a manifest that is too large',
+    (folder) => {
+      folder.manifest(NAME, imageOf('config', [], { annotations: { much: 'x'.repeat(4 * 1024 * 1024) } }))
+    },
+    [['unreadable-manifest', /at most 4194304/]],
+  ],
+  [
+    'schema 1, with a tag',
+    (folder) => {
+      folder.tag(NAME, 'ancient', folder.manifest(NAME, SCHEMA1))
+    },
+    [
+      ['schema1', /before 2016 \(schema 1\).*push it again/],
+      ['tag-without-revision', /^tag ancient .*\(schema1, see there\)/],
+    ],
+  ],
+  [
+    'a tag to what is not here',
+    (folder) => {
+      folder.tag(NAME, '2', SOME)
+    },
+    [
+      [
+        'tag-without-revision',
+        /^tag 2 points to sha256:[0-9a-f]+, which is not in this repository\. Distribution lists/,
+      ],
+    ],
+  ],
+  [
+    'a tag to what is not here, with a past',
+    (folder) => {
+      folder.tag(NAME, '2', sha256Of(MANIFEST), T0)
+      folder.tag(NAME, '2', SOME)
+    },
+    [['tag-without-revision', new RegExp(`what it was before is here: ${sha256Of(MANIFEST)}`)]],
+  ],
+  [
+    'a tag that was begun',
+    (folder) => {
+      folder.write(`${R}/_manifests/tags/3/index/sha256/${hexOf(SOME)}/link`, SOME)
+    },
+    [['tag-without-revision', /^tag 3 points to nothing/]],
+  ],
+  [
+    'a layer that the repository does not link',
+    (folder) => {
+      folder.blob('elsewhere')
+      folder.manifest(NAME, imageOf('config', ['elsewhere', 'nowhere']))
+    },
+    [
+      ['layer-without-link', /in the store, but not in this repository/],
+      ['layer-without-link', /which is not there/],
+    ],
+  ],
+  [
+    'an index without one of its children',
+    (folder) => {
+      folder.manifest(NAME, indexOf([MANIFEST, 'missing child']))
+    },
+    [['layer-without-link', /names the manifest sha256:/]],
+  ],
+  [
+    'a size that is wrong, twice',
+    (folder) => {
+      folder.manifest(NAME, SIZE_WRONG)
+      folder.manifest(NAME, SIZE_WRONG.replace('{', '{ '))
+    },
+    [['size-differs', /has 5 bytes, but manifest .* says 6/]],
+  ],
+  [
+    'an unfinished upload',
+    (folder) => {
+      folder.upload(NAME, '0190f3f0-7a1e-7c2b-8a55-0123456789ab', 'half', '2024-01-02T03:04:05Z')
+    },
+    [['unfinished-upload', /^upload 0190f3f0.*, begun 2024-01-02T03:04:05Z, 4 bytes so far/]],
+  ],
+  [
+    'digests of other kinds',
+    (folder) => {
+      folder.write(`${R}/_layers/sha384/${'ab'.repeat(48)}/link`, SOME)
+      folder.write(`${R}/_layers/tarsum/v1/sha256/${'ab'.repeat(32)}/link`, SOME)
+    },
+    [
+      ['unknown-file', /_layers\/sha384: digests of a kind/],
+      ['unknown-file', /_layers\/tarsum: digests of a kind/],
+    ],
+  ],
+  [
+    'files that somebody else put there',
+    (folder) => {
+      for (const path of [
+        '_layers/.DS_Store',
+        '_manifests/tags/.DS_Store',
+        '_manifests/x',
+        '_uploads/y',
+        '_layers/sha256/z',
+        '_manifests/tags/file',
+      ]) {
+        folder.write(`${R}/${path}`, 'x')
+      }
+    },
+    [
+      ['unknown-file', /^_layers\/\.DS_Store: not written by Distribution/],
+      ['unknown-file', /^_layers\/sha256\/z:/],
+      ['unknown-file', /^_manifests\/tags\/\.DS_Store: a name that no tag has/],
+      ['unknown-file', /^_manifests\/tags\/file:/],
+      ['unknown-file', /^_manifests\/x:/],
+      ['unknown-file', /^_uploads\/y:/],
+    ],
+  ],
+  [
+    'links in a circle',
+    (folder) => {
+      mkdirSync(join(folder.v2, R, '_layers/sha256', hexOf(SOME)))
+      symlinkSync('link', join(folder.v2, R, '_layers/sha256', hexOf(SOME), 'link'))
+    },
+    [['not-readable', /ELOOP.*circle/]],
+  ],
+]
+
+for (const [what, damage, expected] of DAMAGES) {
+  test(`told: ${what}`, (t) => {
+    const folder = folderFor(t)
+    folder.image(NAME, '1', 'config', ['layer'])
+    damage(folder)
+    const { findings, manifests, tags, blobs } = read(folder)
+    const told = findings.sort(([a, x], [b, y]) => (`${a} ${x}` < `${b} ${y}` ? -1 : 1))
+    assert.deepEqual(
+      told.map(([kind]) => kind),
+      expected.map(([kind]) => kind),
+      JSON.stringify(told, null, 1),
+    )
+    const sorted = [...told]
+    for (const [kind, pattern] of expected) {
+      const at = sorted.findIndex(([other, detail]) => other === kind && pattern.test(detail))
+      assert.ok(at >= 0, `${kind} ${pattern} is not in ${JSON.stringify(sorted, null, 1)}`)
+      sorted.splice(at, 1)
+    }
+    // What is whole is still given, unless it is what was damaged.
+    assert.ok(blobs.some(({ digest }) => digest === sha256Of('config')))
+    if (/file is gone/.test(what)) return
+    assert.ok(manifests.some(({ digest }) => digest === sha256Of(MANIFEST)))
+    assert.ok(tags.some(({ name, digest }) => name === '1' && digest === sha256Of(MANIFEST)))
+  })
+}
+
+test('what is damaged is not given: empty files, dangling links, tags to nothing', (t) => {
+  const folder = folderFor(t)
+  for (const content of ['config', 'layer', 'other']) folder.layer(NAME, content)
+  truncateSync(join(folder.v2, folder.blobFile(sha256Of('layer'))))
+  folder.remove(folder.blobFile(sha256Of('other')))
+  folder.tag(NAME, 'x', SOME)
+  folder.tag(NAME, 'y', folder.manifest(NAME, SCHEMA1))
+  const { blobs, manifests, tags } = read(folder)
+  assert.deepEqual([blobs.map(({ digest }) => digest), manifests, tags], [[sha256Of('config')], [], []])
+})
+
+test('batches are bounded, also where there are only findings', (t) => {
+  const folder = folderFor(t)
+  for (let index = 0; index < 600; index++) folder.layer(NAME, `blob ${index}`)
+  for (let index = 0; index < 150; index++) {
+    const digest = folder.manifest(NAME, imageOf('blob 0', [], { annotations: { n: `${index}` } }))
+    for (const tag of [1, 2, 3, 4]) folder.tag(NAME, `${tag}-${index}`, digest)
+  }
+  const sizes = read(folder).batches.map(({ blobs, manifests, tags }) => [
+    blobs.length,
+    manifests.length,
+    tags.length,
+  ])
+  assert.deepEqual(sizes, [
+    [256, 0, 0],
+    [256, 0, 0],
+    [88, 0, 0],
+    [0, 64, 0],
+    [0, 64, 0],
+    [0, 22, 0],
+    [0, 0, 256],
+    [0, 0, 256],
+    [0, 0, 88],
+  ])
+  folder.remove('blobs')
+  const { batches, findings } = read(folder)
+  assert.equal(findings.length, 600 + 150 + 600)
+  for (const batch of batches) assert.ok(batch.findings.length <= 260, `${batch.findings.length}`)
+})
+
+test('bytes of manifests bound a batch as well', (t) => {
+  const folder = folderFor(t)
+  folder.layer(NAME, 'config')
+  for (let index = 0; index < 5; index++) {
+    folder.manifest(
+      NAME,
+      imageOf('config', [], { annotations: { n: `${index}`, much: 'x'.repeat(1024 * 1024) } }),
+    )
+  }
+  assert.deepEqual(
+    read(folder).batches.map(({ manifests }) => manifests.length),
+    [0, 2, 2, 1],
+  )
+})
+
+test('nested repositories are not each other’s', (t) => {
+  const folder = folderFor(t)
+  folder.image('team', '1', 'outer', [])
+  folder.image('team/app', '1', 'inner', [])
+  writeFileSync(join(folder.v2, 'repositories/team/file'), 'x')
+  const digests = (name: string) => read(folder, name as RepositoryName).blobs.map(({ digest }) => digest)
+  assert.deepEqual([digests('team'), digests('team/app')], [[sha256Of('outer')], [sha256Of('inner')]])
+})
