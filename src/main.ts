@@ -15,6 +15,14 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'compare what is stored with what the database says; repair it',
     load: async () => (await import('./cli/check.ts')).command,
   },
+  gc: {
+    summary: 'remove what nothing names any more, or show what would go',
+    load: async () => (await import('./cli/gc.ts')).command,
+  },
+  'garbage-collect': {
+    summary: 'the same in the words of CNCF Distribution, for cron',
+    load: async () => (await import('./cli/garbage-collect.ts')).command,
+  },
   config: {
     summary: 'check a configuration, or show what holds',
     load: async () => (await import('./cli/config.ts')).command,
@@ -59,7 +67,7 @@ async function main(args: readonly string[], io: Io): Promise<number> {
 }
 
 function usage(): string {
-  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
+  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(17)}${summary}`)
   return `Berth, a container registry.
 
 Usage: berth COMMAND [ARGUMENTS]

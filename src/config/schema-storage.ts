@@ -102,3 +102,25 @@ export const trash = section('What was deleted, and can be restored for a while.
     default: 24 * 3_600_000,
   }),
 })
+
+export const gc = section('The collector of what nothing names.', {
+  rate: integer({
+    doc: 'How many manifests, links and blobs it looks at in a second at most, so that requests come first; 0: only its rests count.',
+    default: 2000,
+    min: 0,
+    max: 1_000_000,
+  }),
+})
+
+export const scrub = section(
+  'Compares stored blobs with their digests, slowly and in the background: disks forget.',
+  {
+    enabled: flag({ doc: 'Switches it on.', default: true }),
+    age: duration({
+      doc: 'A blob that was not read whole for so long is read again.',
+      default: 720 * 3_600_000,
+      min: 60_000,
+    }),
+    rate: integer({ doc: 'MiB a second that are read at most.', default: 10, min: 1, max: 100_000 }),
+  },
+)

@@ -3,20 +3,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { silentLogger } from '../lib/logger.ts'
 import { HOUR_MS } from '../metadata/blob-links.ts'
-import {
-  type CollectionPlan,
-  findPlan,
-  PLAN_BEGIN,
-  planPage,
-  plansBefore,
-} from '../metadata/collection-plans.ts'
+import { type CollectionPlan, PLAN_BEGIN, planPage } from '../metadata/collection-plans.ts'
 import { emptyTrash } from '../metadata/empty-trash.ts'
 import { MEDIA_TYPE } from '../oci/descriptor.ts'
 import { type Digest, digestFromBytes } from '../oci/digest.ts'
 import {
   createFixture,
   type Fixture,
-  imageOf,
   pushBlob,
   pushImage,
   repository,
@@ -30,7 +23,6 @@ import { removeGarbage } from './remove-garbage.ts'
 const DAY = 24 * HOUR_MS
 const KEEP = { keepMs: DAY }
 const never = new AbortController().signal
-const A = repository('a')
 
 async function withFixture(work: (fixture: Fixture) => Promise<void>, rules = {}): Promise<void> {
   const fixture = createFixture(rules)
