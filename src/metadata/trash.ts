@@ -78,7 +78,8 @@ const WALK = `WITH RECURSIVE back (digest) AS (
           LIMIT :manifests)`
 const MANIFESTS: Statement = {
   name: 'manifests-of-deletion',
-  sql: `${WALK} SELECT count(*) AS manifests, sum(length(m.bytes)) AS bytes FROM back b
+  sql: `${WALK} SELECT count(*) AS manifests, sum(length(m.bytes)) AS bytes, EXISTS (SELECT 1 FROM manifests
+          WHERE repository_id = :repositoryId AND digest = :digest) AS there FROM back b
         CROSS JOIN manifests m ON m.repository_id = :repositoryId AND m.digest = b.digest`,
   rows: true,
 }
@@ -216,7 +217,7 @@ async function lookAt(db: Db, row: Row): Promise<Look | undefined> {
   const [found] = await db.read(MANIFESTS, params)
   const manifests = found?.['manifests'] as number
   const tags = await tagsOf(db, id)
-  if (manifests === 0 && tags.free === 0) return undefined
+  if (found?.['there'] !== 1 || (manifests === 0 && tags.free === 0)) return undefined
   const freed = manifests === 0 ? [] : await db.read(BLOBS, params)
   const manifestBytes = (found?.['bytes'] as number | null) ?? 0
   const bytes = manifestBytes + sizeOf(freed)

@@ -1,0 +1,154 @@
+/** Emptying frees what was deleted, keeps what a lease promised, and touches nothing that was not deleted. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Digest } from '../oci/digest.ts'
+import { type Fixture, pushBlob, repository, sha256, tag } from '../registry/hosted-fixtures.ts'
+import {
+  A,
+  at,
+  by,
+  collect,
+  DAY,
+  empty,
+  HOUR,
+  image,
+  index,
+  isThere,
+  NOTHING_LEFT,
+  pass,
+  pullWhole,
+  query,
+  restore,
+  retag,
+  rowsLeft,
+  withUndo,
+} from './undo-fixtures.ts'
+
+const drop = (f: Fixture, digest: Digest) => f.registry.deleteManifest(f.call, A, digest)
+const untag = (f: Fixture, name: string) => f.registry.deleteTag(f.call, A, tag(name))
+const WEEK = { keepMs: 7 * DAY }
+
+test('emptied: all of it goes at once where nobody holds a lease, and cannot be restored', () =>
+  withUndo(async (f) => {
+    const child = await image(f, [], ['one'])
+    const root = await index(f, ['v'], [child])
+    const signature = await image(f, [], ['signed'], root)
+    await image(f, [], ['again'], signature)
+    const blob = await pushBlob(f, 'a', 'alone')
+    await pass(f, 40, 7 * DAY)
+    await untag(f, 'v')
+    await f.registry.deleteBlob(f.call, A, blob).catch(() => undefined)
+    assert.deepEqual(await empty(f), { due: 1, leased: [], isCut: false })
+    assert.equal((await restore(f, 1)).kind, 'emptied')
+    assert.equal((await retag(f, 'v')).kind, 'gone')
+    await collect(f, 7 * DAY)
+    assert.deepEqual(await rowsLeft(f), { ...NOTHING_LEFT, candidates: 1 })
+    // The time that the deletion had had: the candidate of then finds nothing.
+    await pass(f, 7 * 24 + 1, 7 * DAY)
+    assert.deepEqual(await rowsLeft(f), NOTHING_LEFT)
+    assert.deepEqual(await empty(f), { due: 0, leased: [], isCut: false })
+  }, WEEK))
+
+test('a lease holds on: a reader by digest has its day, and the bytes that were just pushed theirs', () =>
+  withUndo(async (f) => {
+    const child = await image(f, [], ['one'])
+    const root = await index(f, ['v'], [child])
+    await pass(f, 40, 7 * DAY)
+    const begun = f.clock.now()
+    await untag(f, 'v')
+    // Its time is a week away, so this read finds that it stays for long; emptying must not take that back.
+    assert.ok(await isThere(f, by(child)))
+    const late = await pushBlob(f, 'a', 'late')
+    await f.registry.deleteBlob(f.call, A, late)
+    f.clock.advance(HOUR)
+    const { due, leased } = await empty(f)
+    assert.equal(due, 2)
+    assert.deepEqual(leased, [
+      { repository: 'a', digest: child, kind: 'manifest', until: begun + 36 * HOUR },
+      { repository: 'a', digest: late, kind: 'blob', until: begun + 36 * HOUR },
+    ])
+    await collect(f, 7 * DAY)
+    assert.ok(!(await isThere(f, by(root))))
+    assert.ok(await isThere(f, by(child)))
+    await pass(f, 22, 7 * DAY)
+    // A push of an index over it is as good as it was told to be.
+    const next = await index(f, ['next'], [child, child])
+    await pass(f, 60, 7 * DAY)
+    assert.ok((await pullWhole(f, at('next'))).has(child))
+    await drop(f, next)
+    await empty(f)
+    await pass(f, 40, 7 * DAY)
+    assert.deepEqual({ ...(await rowsLeft(f)), candidates: 0 }, NOTHING_LEFT)
+  }, WEEK))
+
+test('one deletion, one repository: the others can still be restored', () =>
+  withUndo(async (f) => {
+    const first = await image(f, ['first'], ['one', 'shared'])
+    await image(f, ['second'], ['two', 'shared'])
+    const whole = await pullWhole(f, at('second'))
+    await untag(f, 'first')
+    await drop(f, first)
+    await untag(f, 'second')
+    assert.equal((await empty(f, { repository: 'b' })).due, 0)
+    // The tag's own deletion is over; the manifest's is not, and it keeps it.
+    assert.equal((await empty(f, { deletion: 1 })).due, 1)
+    await pass(f, 2, 7 * DAY)
+    assert.equal((await restore(f, 1)).kind, 'emptied')
+    assert.equal((await restore(f, 2)).kind, 'restored')
+    await drop(f, first)
+    assert.equal((await empty(f, { deletion: 4 })).due, 1)
+    assert.equal((await empty(f, { deletion: 4 })).due, 0)
+    await pass(f, 40, 7 * DAY)
+    assert.equal((await restore(f, 4)).kind, 'emptied')
+    assert.equal((await restore(f, 3)).kind, 'restored')
+    assert.deepEqual(await pullWhole(f, at('second')), whole)
+    assert.deepEqual(await query(f, 'SELECT count(*) AS n FROM manifests'), [{ n: 1 }])
+  }, WEEK))
+
+test('what an emptied index shares stays for the other one, and goes with it', () =>
+  withUndo(async (f) => {
+    const shared = await image(f, [], ['shared'])
+    const attested = await image(f, [], ['attested'], shared)
+    const first = await index(f, ['first'], [shared])
+    const second = await index(f, ['second'], [shared, shared])
+    await pass(f, 40, 7 * DAY)
+    const whole = await pullWhole(f, at('second'))
+    await drop(f, first)
+    await drop(f, second)
+    await empty(f, { deletion: 1 })
+    await pass(f, 40, 7 * DAY)
+    assert.equal((await restore(f, 2)).kind, 'restored')
+    assert.deepEqual(await pullWhole(f, at('second')), whole)
+    await untag(f, 'second')
+    await pass(f, 40, 7 * DAY)
+    await empty(f)
+    await collect(f, 7 * DAY)
+    assert.ok(!(await isThere(f, by(attested))))
+    assert.deepEqual({ ...(await rowsLeft(f)), candidates: 0 }, NOTHING_LEFT)
+  }, WEEK))
+
+test('a blob that was pushed and deleted again after the deletion that is emptied is not due', () =>
+  withUndo(async (f) => {
+    const blob = await pushBlob(f, 'a', 'twice')
+    await f.registry.deleteBlob(f.call, A, blob)
+    await pushBlob(f, 'a', 'twice')
+    await f.registry.deleteBlob(f.call, A, blob)
+    await empty(f, { deletion: 1 })
+    await pass(f, 50, 7 * DAY)
+    assert.equal((await restore(f, 2)).kind, 'restored')
+    assert.equal((await f.registry.statBlob(f.call, A, sha256('twice'))).size, 5)
+  }, WEEK))
+
+test('pages: more deletions than one page, each once, and only those of the repository', () =>
+  withUndo(async (f) => {
+    for (let number = 0; number < 600; number++) {
+      const blob = await pushBlob(f, number % 2 ? 'a' : 'b', `${number}`)
+      await f.registry.deleteBlob(f.call, repository(number % 2 ? 'a' : 'b'), blob)
+    }
+    const { due, leased } = await empty(f, { repository: 'b' })
+    assert.deepEqual([due, leased.length], [300, 300])
+    assert.equal((await empty(f)).due, 300)
+    assert.deepEqual(await query(f, 'SELECT count(*) AS n FROM deletions WHERE emptied_at IS NULL'), [
+      { n: 0 },
+    ])
+  }))
