@@ -1,5 +1,6 @@
 /** Part of the composition: what each room is told of the configuration. */
 import type { Config } from './config/schema.ts'
+import type { ScrubRules } from './jobs/scrub.ts'
 import type { HostedRules } from './registry/hosted-parts.ts'
 import type { ListenAddress } from './serving/listener.ts'
 import type { TlsOptions } from './serving/tls.ts'
@@ -45,4 +46,9 @@ export function tlsOf({ tls }: Config['http']): TlsOptions | undefined {
     cipherSuites: ciphersuites,
     ...(clientauth !== undefined && { clientAuth: clientauth }),
   }
+}
+
+export function scrubOf({ scrub }: Config): { scrub?: ScrubRules } {
+  const { enabled, age, rate } = scrub
+  return enabled ? { scrub: { ageMs: age, bytesPerSecond: rate * 1024 * 1024 } } : {}
 }

@@ -12,7 +12,7 @@ import { health } from './schema-health.ts'
 import { http } from './schema-http.ts'
 import { catalog, policy, tags, validation } from './schema-limits.ts'
 import { log, loglevel } from './schema-log.ts'
-import { gc, metadata, storage, trash } from './schema-storage.ts'
+import { gc, metadata, scrub, storage, trash } from './schema-storage.ts'
 import { choice, section } from './settings.ts'
 import type { Value } from './shape.ts'
 

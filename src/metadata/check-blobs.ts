@@ -45,6 +45,12 @@ const LONG_UNVERIFIED: Statement = {
         ORDER BY b.verified_at, b.digest LIMIT :limit`,
   rows: true,
 }
+const DAMAGED: Statement = {
+  name: 'damaged-blobs',
+  sql: `SELECT b.rowid AS place, ${FIELDS} WHERE (b.damaged_at, b.rowid) > (:damagedAt, :place)
+        ORDER BY b.damaged_at, b.rowid LIMIT :limit`,
+  rows: true,
+}
 const ONE: Statement = { name: 'check-blob', sql: `SELECT ${FIELDS} WHERE b.digest = :digest`, rows: true }
 const FROM: Statement = {
   name: 'blob-from',
@@ -107,6 +113,17 @@ export async function* blobsByVerification(
     if (rows.length < pageSize) return
     verifiedAt = rows.at(-1)?.['verified_at'] as number
     after = rows.at(-1)?.['digest'] as Uint8Array
+  }
+}
+
+/** Those marked as damaged. */
+export async function* damagedBlobs(db: Db, pageSize = 200): AsyncGenerator<CheckedBlob[]> {
+  for (let [damagedAt, place] = [-1, -1]; ;) {
+    const rows = await db.read(DAMAGED, { damagedAt, place, limit: pageSize })
+    if (rows.length > 0) yield rows.map(blobOf)
+    if (rows.length < pageSize) return
+    damagedAt = rows.at(-1)?.['damaged_at'] as number
+    place = rows.at(-1)?.['place'] as number
   }
 }
 

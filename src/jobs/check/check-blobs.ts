@@ -5,6 +5,7 @@ import {
   blobsByVerification,
   blobsInOrder,
   type CheckedBlob,
+  damagedBlobs,
   recordVerified,
 } from '../../metadata/check-blobs.ts'
 import type { Db } from '../../metadata/database.ts'
@@ -33,9 +34,7 @@ export async function* checkBlobs(
   const { db } = parts
   const rehash = notVerifiedSince !== undefined
   const pages =
-    rehash && repositoryId === undefined
-      ? blobsByVerification(db, notVerifiedSince)
-      : blobsInOrder(db, repositoryId)
+    rehash && repositoryId === undefined ? rehashed(db, notVerifiedSince) : blobsInOrder(db, repositoryId)
   const mustHash = ({ verifiedAt }: CheckedBlob): boolean =>
     rehash && (verifiedAt === undefined || verifiedAt < notVerifiedSince)
   for await (const page of pages) {
@@ -60,6 +59,13 @@ export async function* checkBlobs(
       await recordVerified(db, verified, parts.now())
     }
   }
+}
+
+/** What is damaged is told however lately it was looked at. */
+async function* rehashed(db: Db, notVerifiedSince: number): AsyncGenerator<CheckedBlob[]> {
+  yield* damagedBlobs(db)
+  for await (const page of blobsByVerification(db, notVerifiedSince))
+    yield page.filter(({ damagedAt }) => damagedAt === undefined)
 }
 
 function isVerified(examined: Examined): examined is Extract<Examined, { kind: 'whole' }> {

@@ -42,7 +42,7 @@ export type Fetching = {
   close(): Promise<void>
 }
 
-export function createFetching({ db, store, processId, boot, now }: RepairParts): Fetching {
+export function createFetching({ db, store, processId, boot, now, own }: RepairParts): Fetching {
   const registry = createHostedRegistry({
     db,
     store,
@@ -90,7 +90,8 @@ export function createFetching({ db, store, processId, boot, now }: RepairParts)
           const refused = await take(copy).catch((error: unknown) => error)
           if (refused === undefined) return { from: source.name }
           signal.throwIfAborted()
-          reasons.add(`${source.name}: ${(refused as Error).message}`)
+          // The damaged file itself is among those of the data folder.
+          if (source !== own) reasons.add(`${source.name}: ${(refused as Error).message}`)
         }
         failures.delete(source)
       } catch (error) {

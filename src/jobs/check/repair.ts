@@ -143,6 +143,6 @@ async function mendBlob(
     const how = fetched.from ?? 'somebody pushed it'
     return { kind: 'repaired', what: fetched.from === undefined ? how : `copied from ${how}` }
   }
-  const why = fetched.why === undefined ? '' : ` (${fetched.why})`
-  return { kind: 'set-aside', what: `not served until it is pushed again${why}` }
+  const why = sources.length < 2 ? 'or fetched with --from SOURCE' : (fetched.why ?? 'no source has it')
+  return { kind: 'set-aside', what: `not served until it is pushed again (${why})` }
 }
