@@ -65,6 +65,8 @@ export type Finding = {
   detail: string
   /** What it takes up on the disk, where that is known and nothing else names it. */
   bytes?: number
+  /** Whose file it is about: that one is named, though it cannot be taken over. */
+  digest?: Digest
 }
 
 /**

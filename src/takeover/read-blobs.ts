@@ -47,6 +47,7 @@ function blobOf(
     reading.find(
       'empty-blob',
       `${path} is empty: a write that was cut off. Push an image with ${digest} again`,
+      { digest: stored },
     )
     return undefined
   }

@@ -80,7 +80,7 @@ const SCHEMA1 =
 
 function refuse(reading: Reading, digest: Digest, kind: FindingKind, why: string): void {
   reading.refused.set(digest, kind)
-  reading.find(kind, `manifest ${digest}: ${why}`)
+  reading.find(kind, `manifest ${digest}: ${why}`, { digest })
 }
 
 /** All bytes, in memory of their own. */

@@ -52,7 +52,7 @@ function tellUpload(reading: Reading, id: string): void {
   reading.find(
     'unfinished-upload',
     `upload ${id}, begun ${startedAt ?? 'at an unknown time'}, ${bytes} bytes so far: nobody can go on with it, and its file is left alone`,
-    bytes,
+    { bytes },
   )
 }
 

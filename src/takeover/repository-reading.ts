@@ -21,7 +21,7 @@ export type Reading = {
   readonly manifests: Map<Digest, number>
   /** Manifests that are there and cannot be taken over → why. */
   readonly refused: Map<Digest, FindingKind>
-  find(kind: FindingKind, detail: string, bytes?: number): void
+  find(kind: FindingKind, detail: string, more?: Pick<Finding, 'bytes' | 'digest'>): void
   /** Whether the findings alone fill a batch. */
   isFull(): boolean
   /** A batch of these and of the findings so far. */
@@ -37,8 +37,8 @@ export function createReading(dataFolder: string, name: RepositoryName): Reading
     layers: new Map(),
     manifests: new Map(),
     refused: new Map(),
-    find(kind, detail, bytes) {
-      findings.push({ repository: name, kind, detail, ...(bytes !== undefined && { bytes }) })
+    find(kind, detail, more) {
+      findings.push({ repository: name, kind, detail, ...more })
     },
     isFull: () => findings.length >= BATCH_ITEMS,
     batch(found) {
