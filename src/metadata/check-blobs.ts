@@ -47,7 +47,7 @@ const LONG_UNVERIFIED: Statement = {
 }
 const DAMAGED: Statement = {
   name: 'damaged-blobs',
-  sql: `SELECT b.rowid AS place, ${FIELDS} WHERE (b.damaged_at, b.rowid) > (:damagedAt, :place)
+  sql: `SELECT b.rowid AS place, ${FIELDS} WHERE b.damaged_at IS NOT NULL AND (b.damaged_at, b.rowid) > (:damagedAt, :place)
         ORDER BY b.damaged_at, b.rowid LIMIT :limit`,
   rows: true,
 }
@@ -58,7 +58,7 @@ const FROM: Statement = {
   rows: true,
 }
 const COUNT: Statement = {
-  name: 'count-blobs',
+  name: 'sum-blobs',
   sql: 'SELECT count(*) AS blobs, coalesce(sum(size), 0) AS bytes FROM blobs',
   rows: true,
 }

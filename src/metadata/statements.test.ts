@@ -33,7 +33,8 @@ const MAY_SCAN: ReadonlySet<string> = new Set([
   'affected-by-blob',
   'affected-by-manifest',
   // For the command that checks, in a process of its own.
-  'count-blobs',
+  'sum-blobs',
+  'count-all-blobs',
   'copies-of-manifest',
 ])
 type Found = { file: string; name: string; sql: string }
