@@ -23,6 +23,14 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'the same in the words of CNCF Distribution, for cron',
     load: async () => (await import('./cli/garbage-collect.ts')).command,
   },
+  tag: {
+    summary: 'show where a tag pointed and who moved it, or point it back',
+    load: async () => (await import('./cli/tag.ts')).command,
+  },
+  trash: {
+    summary: 'list what was deleted, restore it, or free its space now',
+    load: async () => (await import('./cli/trash.ts')).command,
+  },
   config: {
     summary: 'check a configuration, or show what holds',
     load: async () => (await import('./cli/config.ts')).command,
