@@ -35,6 +35,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'check a configuration, or show what holds',
     load: async () => (await import('./cli/config.ts')).command,
   },
+  import: {
+    summary: 'tell what will be found in a folder of CNCF Distribution',
+    load: async () => (await import('./cli/import.ts')).command,
+  },
   export: {
     summary: 'write what CNCF Distribution needs to serve the same content',
     load: async () => (await import('./cli/export.ts')).command,
