@@ -4,6 +4,7 @@
  *   node test/run.ts                everything that `npm test` promises, cheap clients included
  *   node test/run.ts unit           only what stands beside the sources
  *   node test/run.ts conformance    the protocol, as its users can check any registry
+ *   node test/run.ts takeover       folders of CNCF Distribution, there and back
  *   node test/run.ts clients        real clients
  *   node test/run.ts slow           the full counts: kills, power cuts, fuzzing
  *   node test/run.ts FILE...        these files
@@ -20,9 +21,10 @@ const GROUPS: Record<string, readonly string[]> = {
   durability: ['test/durability/**/*.test.ts'],
   package: ['test/package/**/*.test.ts'],
   compat: ['test/compat/**/*.test.ts'],
+  takeover: ['test/takeover/**/*.test.ts'],
   bench: ['bench/**/*.test.ts'],
 }
-const ALL = ['unit', 'protocol', 'conformance', 'compat', 'bench', 'package', 'clients', 'durability']
+const ALL = ['unit', 'protocol', 'conformance', 'compat', 'takeover', 'bench', 'package', 'clients', 'durability']
 /** Heavy tests share one machine's disk and cores: one file at a time there. */
 const ALONE: ReadonlySet<string> = new Set(['clients', 'durability'])
 

@@ -155,6 +155,9 @@ const HEADINGS: Readonly<Record<RemarkKind, string>> = {
   'other-type': 'Manifests that Distribution serves with another media type',
   referrers: 'Referrers',
   'written-later': 'Written by Distribution after Berth took the folder over; left as it is',
+  'in-the-way':
+    'Older than the takeover and left as they were; Distribution answers 500 for them, and its garbage-collect ends there: ' +
+    'remove them where nobody needs them',
   trash: 'The trash',
   uploads: 'Uploads',
   'never-taken-over': 'What Berth never took over, and the copy does not have',

@@ -194,8 +194,7 @@ export async function pageOfMoves(
 const LINKED_AMONG: Statement = {
   name: 'linked-among',
   sql: `SELECT l.digest FROM json_each(:digests) j
-        CROSS JOIN blob_links l ON l.digest = unhex(j.value) AND l.repository_id = :repositoryId AND l.unlinked_at IS NULL
-        JOIN blobs b ON b.digest = l.digest WHERE b.damaged_at IS NULL`,
+        CROSS JOIN blob_links l ON l.digest = unhex(j.value) AND l.repository_id = :repositoryId AND l.unlinked_at IS NULL`,
   rows: true,
 }
 const MANIFESTS_AMONG: Statement = {
@@ -212,7 +211,7 @@ const TAGS_AMONG: Statement = {
   rows: true,
 }
 
-/** Which of these blobs are linked and whole. */
+/** Which of these blobs are linked. */
 export async function linkedAmong(
   db: Reader,
   repositoryId: number,

@@ -26,6 +26,7 @@ const CASES: readonly [string, string][] = [
   [text({ schemaVersion: 2, mediaType: MEDIA_TYPE.ociArtifact }), 'Distribution does not know'],
   [text({ mediaType: MEDIA_TYPE.ociArtifact }), 'its schemaVersion is not 2'],
   [' '.repeat(MAX_MANIFEST_BYTES) + '{}', 'it has 4194306 bytes'],
+  ['{"SchemaVersion":2,"MediaType":"","Manifests":[]}', MEDIA_TYPE.ociIndex],
   ['{', 'it is no JSON'],
 ]
 

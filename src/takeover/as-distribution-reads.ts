@@ -24,19 +24,26 @@ export function asDistributionReads(bytes: Uint8Array): AsRead {
   const strange = { key: '' }
   let document: Record<string, unknown>
   try {
-    document = JSON.parse(Buffer.from(bytes).toString(), wholeNumbers(strange)) as Record<string, unknown>
+    document = byLowerCase(JSON.parse(Buffer.from(bytes).toString(), wholeNumbers(strange)) as object)
   } catch {
     return { refused: 'it is no JSON' }
   }
   if (strange.key !== '') return { refused: `${strange.key} is not written as a whole number` }
-  if (document['schemaVersion'] !== 2) return { refused: 'its schemaVersion is not 2' }
+  if (document['schemaversion'] !== 2) return { refused: 'its schemaVersion is not 2' }
   if (!hasReadablePlatforms(document))
     return { refused: 'a platform in it is of a form that Distribution does not read' }
-  const declared = document['mediaType']
+  const declared = document['mediatype']
   if (typeof declared === 'string' && declared !== '') {
     return KNOWN.has(declared) ? { type: declared } : { refused: `Distribution does not know ${declared}` }
   }
   return { type: Array.isArray(document['manifests']) ? MEDIA_TYPE.ociIndex : MEDIA_TYPE.ociManifest }
+}
+
+/** Go ignores the case of keys, and reads the last of those that are the same to it. */
+function byLowerCase(object: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(object).map(([key, value]) => [key.toLowerCase(), value as unknown]),
+  )
 }
 
 /** `1e3` is a number to us; Go's decoder refuses it where it wants a whole one. */

@@ -10,10 +10,9 @@ import { join } from 'node:path'
 import type { Db } from '../metadata/database.ts'
 import { linkedAmong, manifestsAmong, tagsAmong } from '../metadata/repository-contents.ts'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../oci/digest.ts'
-import { parseManifest } from '../oci/manifest.ts'
 import { isTag, type Tag } from '../oci/reference.ts'
-import { MAX_MANIFEST_BYTES } from './as-distribution-reads.ts'
-import { PAGE, type RepositoryExport } from './export-repository.ts'
+import { asDistributionReads, MAX_MANIFEST_BYTES } from './as-distribution-reads.ts'
+import { type LeftOut, PAGE, type RepositoryExport } from './export-repository.ts'
 import {
   blobPath,
   currentLinkPath,
@@ -27,30 +26,39 @@ import {
   revisionLinkPath,
   tagPath,
 } from './layout.ts'
+import { readStoredManifest } from './stored-manifest.ts'
 
-/** @param leftOut manifests that Berth has and Distribution cannot hold: what it held under their names goes too */
-export async function removeUnknownLinks(
-  work: RepositoryExport,
-  leftOut: ReadonlySet<Digest>,
-): Promise<void> {
-  await removeTags(work, leftOut)
+/**
+ * @param leftOut a tag must not lead to what it was before it came to a manifest that Distribution cannot hold; where it
+ * has that manifest all the same, it wrote it itself. Nor must a link lead to wrong bytes.
+ */
+export async function removeUnknownLinks(work: RepositoryExport, leftOut: LeftOut): Promise<void> {
+  await removeTags(work, leftOut.manifests)
   await work.tree.flush()
   await removeDigests(work, `${MANIFESTS}/revisions`, async (digests) => {
-    const kept = work.repository.deleted ? new Set() : await manifestsAmong(...args(work), digests)
+    const kept = work.repository.deleted ? NONE : await manifestsAmong(...args(work), digests)
     for (const digest of digests) {
-      if (kept.has(digest) && !leftOut.has(digest)) continue
+      if (kept.has(digest)) continue
       const path = revisionLinkPath(work.repository.name, digest)
-      if (!(await mayGo(work, path, `manifest ${digest}`, () => wasManifest(work, path, digest)))) continue
+      const bytes = await manifestAt(work, path, digest)
+      if (!(await mayGo(work, path, `manifest ${digest}`, bytes !== undefined && isManifest(bytes)))) {
+        const isRead = bytes === undefined || 'type' in asDistributionReads(bytes)
+        await sayIfInTheWay(work, path, isRead)
+        continue
+      }
       await work.tree.remove(path.slice(0, -LINK.length - 1))
       work.counts.removedManifests++
     }
   })
   await removeDigests(work, LAYERS, async (digests) => {
-    const kept = work.repository.deleted ? new Set() : await linkedAmong(...args(work), digests)
+    const kept = work.repository.deleted ? NONE : await linkedAmong(...args(work), digests)
     for (const digest of digests) {
-      if (kept.has(digest)) continue
+      if (kept.has(digest) && !leftOut.blobs.has(digest)) continue
       const path = layerLinkPath(work.repository.name, digest)
-      if (!(await mayGo(work, path, `blob ${digest}`, () => wasBlob(work, path, digest)))) continue
+      if (!(await mayGo(work, path, `blob ${digest}`, await wasBlob(work, path, digest)))) {
+        await sayIfInTheWay(work, path, true)
+        continue
+      }
       await work.tree.remove(path.slice(0, -LINK.length - 1))
       work.counts.removedLinks++
     }
@@ -66,6 +74,7 @@ async function removeEmptyFolders({ tree, repository }: RepositoryExport): Promi
   for (const folder of inside) await tree.removeIfEmpty(join(manifests, folder))
 }
 
+const NONE: ReadonlySet<Digest> = new Set()
 const args = ({ reader, repository }: RepositoryExport): [Pick<Db, 'read'>, number] => [reader, repository.id]
 
 async function removeTags(work: RepositoryExport, leftOut: ReadonlySet<Digest>): Promise<void> {
@@ -74,12 +83,12 @@ async function removeTags(work: RepositoryExport, leftOut: ReadonlySet<Digest>):
   await pagesOf(join(tree.root, folder), isTag, async (names) => {
     const found = await tagsAmong(work.reader, repository.id, names)
     for (const [name, { digest, known }] of found) {
-      const isServed = digest !== undefined && !leftOut.has(digest) && !repository.deleted
-      if (isServed) continue
       const path = tagPath(repository.name, name as Tag)
       const current = currentLinkPath(repository.name, name as Tag)
-      if (!(await mayGo(work, current, `tag ${name}`, async () => known || (await isOurs(work, current)))))
-        continue
+      if (digest !== undefined && !repository.deleted) {
+        if (!leftOut.has(digest) || (await linkedTo(tree.root, current)) === digest) continue
+      }
+      if (!(await mayGo(work, current, `tag ${name}`, known || (await isOurs(work, current))))) continue
       await tree.remove(path)
       counts.removedTags++
     }
@@ -98,20 +107,35 @@ async function removeDigests(
   }
 }
 
-/** Whether a link that Berth has no row for is one that it had. */
+/**
+ * Whether a link that Berth does not serve is one that it had.
+ * @param wasHere a takeover would have taken it, or did
+ */
 async function mayGo(
   { tree, repository, knownUntil, remark, check }: RepositoryExport,
   path: string,
   what: string,
-  wasHere: () => Promise<boolean>,
+  wasHere: boolean,
 ): Promise<boolean> {
   check()
   const stats = await statOf(join(tree.root, path))
-  if (stats === undefined || !(await wasHere())) return false
-  if (stats.mtimeMs <= knownUntil) return true
+  if (stats === undefined) return false
+  if (stats.mtimeMs <= knownUntil) return wasHere
   const detail = `${what}: was written by Distribution after the takeover`
   remark({ repository: repository.name, kind: 'written-later', detail })
   return false
+}
+
+/** Left as it was, but whoever goes back should know. */
+async function sayIfInTheWay(
+  { tree, repository, remark }: RepositoryExport,
+  path: string,
+  isRead: boolean,
+): Promise<void> {
+  const stats = await statOf(join(tree.root, path))
+  if (stats === undefined || (isRead && (await linkedTo(tree.root, path)) !== undefined)) return
+  const why = isRead ? 'holds no digest' : 'leads to a manifest that Distribution cannot read'
+  remark({ repository: repository.name, kind: 'in-the-way', detail: `${path} ${why}` })
 }
 
 /** Written by an export, and by nothing else: the tags that list referrers for Distribution are in no row. */
@@ -120,27 +144,36 @@ async function isOurs({ tree, takenAsOf, knownUntil }: RepositoryExport, path: s
   return stats !== undefined && stats.mtimeMs > takenAsOf && stats.mtimeMs <= knownUntil
 }
 
-/** A takeover would have taken it: the link says what its place says, and the bytes are a manifest of that digest. */
-async function wasManifest({ tree }: RepositoryExport, link: string, digest: Digest): Promise<boolean> {
-  if ((await linkedTo(tree.root, link)) !== digest) return false
-  const file = join(tree.root, blobPath(digest))
+/** The bytes that a link leads to, if they have the digest; of those that may be a manifest by their size. */
+async function manifestAt(
+  { tree }: RepositoryExport,
+  link: string,
+  digest: Digest,
+): Promise<Uint8Array | undefined> {
+  const stored = await storedAs(tree.root, link, digest)
+  if (stored === undefined) return undefined
+  const file = join(tree.root, blobPath(stored))
   const stats = await statOf(file)
-  if (stats === undefined || stats.size > MAX_MANIFEST_BYTES) return false
+  if (stats === undefined || stats.size > MAX_MANIFEST_BYTES) return undefined
   const bytes = await fs.readFile(file)
-  if (digestOf(algorithmOf(digest), bytes) !== digest) return false
-  try {
-    return parseManifest(undefined, bytes, Infinity).references.length >= 0
-  } catch {
-    return false
-  }
+  return digestOf(algorithmOf(digest), bytes) === digest ? bytes : undefined
 }
+
+/** A takeover would have taken it. */
+const isManifest = (bytes: Uint8Array): boolean => readStoredManifest(bytes).kind === 'manifest'
 
 /** A takeover would have taken it. One whose bytes are gone serves nothing, and stays for those who bring them back. */
 async function wasBlob({ tree }: RepositoryExport, link: string, digest: Digest): Promise<boolean> {
-  const stored = await linkedTo(tree.root, link)
-  if (stored === undefined || (stored !== digest && algorithmOf(digest) === 'sha256')) return false
+  const stored = await storedAs(tree.root, link, digest)
+  if (stored === undefined) return false
   const stats = await statOf(join(tree.root, blobPath(stored)))
   return stats !== undefined && (stats.size > 0 || digestOf(algorithmOf(stored), new Uint8Array()) === stored)
+}
+
+/** Whose file a link leads to: only that of a sha512 may lead to another digest. */
+async function storedAs(root: string, link: string, digest: Digest): Promise<Digest | undefined> {
+  const stored = await linkedTo(root, link)
+  return stored === digest || algorithmOf(digest) === 'sha512' ? stored : undefined
 }
 
 async function linkedTo(root: string, link: string): Promise<Digest | undefined> {

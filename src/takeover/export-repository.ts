@@ -45,6 +45,7 @@ export type RemarkKind =
   | 'other-type' // served with another media type than Berth serves it with
   | 'referrers' // Distribution has no referrers API
   | 'written-later' // Distribution wrote it after the takeover: Berth does not know it, and left it as it is
+  | 'in-the-way' // a link from before the takeover that Distribution answers with 500, and that ends its collection
   | 'trash'
   | 'uploads'
   | 'never-taken-over'
@@ -86,15 +87,24 @@ export type RepositoryExport = {
   check: () => void
 }
 
-/** @returns manifests of the repository that Distribution does not get */
-export async function writeRepository(work: RepositoryExport): Promise<ReadonlySet<Digest>> {
+/** What Berth has of a repository and Distribution does not get. */
+export type LeftOut = {
+  /** It could not read them. */
+  manifests: Set<Digest>
+  /** It has other bytes in their places. */
+  blobs: Set<Digest>
+}
+
+export const NOTHING: LeftOut = { manifests: new Set(), blobs: new Set() }
+
+export async function writeRepository(work: RepositoryExport): Promise<LeftOut> {
   const { tree, repository } = work
+  const leftOut: LeftOut = { manifests: new Set(), blobs: new Set() }
   await tree.ensureFolder(`${repositoryPath(repository.name)}/${LAYERS}`)
   await eachPage(
     (after: LinkRow | undefined) => pageOfLinks(work.reader, repository.id, after?.digest, PAGE),
-    (page) => writeLinks(work, page),
+    (page) => writeLinks(work, page, leftOut.blobs),
   )
-  const leftOut = new Set<Digest>()
   if (!repository.published) return leftOut
   // Distribution lists what has the first one, and answers with tags where there is the second.
   await tree.ensureFolder(`${repositoryPath(repository.name)}/${MANIFESTS}/revisions`)
@@ -104,13 +114,13 @@ export async function writeRepository(work: RepositoryExport): Promise<ReadonlyS
     (after: ManifestRow | undefined) => pageOfManifests(work.reader, repository.id, after?.digest, PAGE),
     async (page) => {
       withSubject += page.filter(({ subject }) => subject !== undefined).length
-      await writeManifests(work, page, leftOut)
+      await writeManifests(work, page, leftOut.manifests)
     },
   )
   if (withSubject > 0) sayReferrers(work, withSubject)
   await eachPage(
     (after: TagRow | undefined) => pageOfTags(work.reader, repository.id, after?.name ?? '', PAGE),
-    (page) => writeTags(work, page, leftOut),
+    (page) => writeTags(work, page, leftOut.manifests),
   )
   return leftOut
 }
@@ -127,12 +137,16 @@ export async function eachPage<T>(
   }
 }
 
-async function writeLinks(work: RepositoryExport, page: readonly LinkRow[]): Promise<void> {
+async function writeLinks(
+  work: RepositoryExport,
+  page: readonly LinkRow[],
+  leftOut: Set<Digest>,
+): Promise<void> {
   const { tree, repository, counts } = work
   const placed: LinkRow[] = []
   await concurrently(page, AT_ONCE, async (link) => {
     work.check()
-    if (await placeBlob(work, link)) placed.push(link)
+    if (await placeBlob(work, link, leftOut)) placed.push(link)
   })
   await tree.flush()
   await concurrently(placed, AT_ONCE, async ({ digest, linkedAt }) => {
@@ -144,19 +158,21 @@ async function writeLinks(work: RepositoryExport, page: readonly LinkRow[]): Pro
   counts.blobs += placed.length
 }
 
+/** @returns false: there are no bytes for it, and it was said */
 async function placeBlob(
   { tree, repository, counts, fileOf, remark }: RepositoryExport,
   { digest, object, size, damaged }: LinkRow,
+  leftOut: Set<Digest>,
 ): Promise<boolean> {
-  if (damaged) {
-    const detail = `${digest}: its bytes are damaged, and Berth does not serve it either`
-    remark({ repository: repository.name, kind: 'damaged-blob', detail })
-    return false
-  }
-  const placed = await tree.placeBlob(blobPath(digest), digest, fileOf(object), size)
-  if (placed === undefined) {
-    const detail = `${digest}: its file is gone, or not ${size} bytes long ("berth check" tells more)`
-    remark({ repository: repository.name, kind: 'blob-without-file', detail })
+  const source = damaged ? undefined : fileOf(object)
+  const placed = await tree.placeBlob(blobPath(digest), digest, source, size)
+  if (placed === 'absent' || placed === 'wrong') {
+    if (placed === 'wrong') leftOut.add(digest)
+    const why = damaged
+      ? 'its bytes are damaged, and Berth does not serve it either'
+      : `its file is gone, or not ${size} bytes long`
+    const kind = damaged ? 'damaged-blob' : 'blob-without-file'
+    remark({ repository: repository.name, kind, detail: `${digest}: ${why}; "berth check" tells more` })
     return false
   }
   if (placed === 'linked') counts.linked++

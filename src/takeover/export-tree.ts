@@ -29,9 +29,15 @@ export type ExportTree = {
   writeBytes(path: string, bytes: Uint8Array): Promise<boolean>
   /**
    * A blob's file, as a second name of `source` where the filesystem can do that.
-   * @returns undefined: `source` is not there, or not `size` long
+   * @param source undefined: its bytes are not to be trusted
+   * @returns absent, wrong: `source` is not there or not `size` long, and what has its place in the tree neither
    */
-  placeBlob(path: string, digest: Digest, source: string, size: number): Promise<Placed | undefined>
+  placeBlob(
+    path: string,
+    digest: Digest,
+    source: string | undefined,
+    size: number,
+  ): Promise<Placed | 'absent' | 'wrong'>
   /** Takes a link file, or the folder of a tag, away. */
   remove(path: string): Promise<void>
   removeIfEmpty(path: string): Promise<void>
@@ -148,12 +154,15 @@ export async function openExportTree({ root, isDryRun }: TreeOptions): Promise<E
       return true
     },
     async placeBlob(path, digest, source, size) {
-      const [file, from] = [full(path), source]
+      const file = full(path)
       const there = await statOf(file)
-      const origin = file === from ? there : await statOf(from)
-      if (origin === undefined || origin.size !== size || !origin.isFile()) return undefined
+      const origin = source === undefined ? undefined : await statOf(source)
+      if (source === undefined || origin?.isFile() !== true || origin.size !== size) {
+        if (there?.isFile() !== true) return 'absent'
+        return (await hasDigest(file, digest)) ? 'there' : 'wrong'
+      }
       if (there !== undefined && (await isSame(there, origin, file, digest))) return 'there'
-      return linkOrCopy(file, from)
+      return linkOrCopy(file, source)
     },
     async remove(path) {
       if (isDryRun) return
@@ -204,6 +213,10 @@ async function isSame(there: Stats, origin: Stats, file: string, digest: Digest)
   if (there.size !== origin.size) return false
   if (there.dev === origin.dev && there.ino === origin.ino) return true
   if (Math.abs(there.mtimeMs - origin.mtimeMs) < 1) return true
+  return hasDigest(file, digest)
+}
+
+async function hasDigest(file: string, digest: Digest): Promise<boolean> {
   const hash = createHash(algorithmOf(digest))
   for await (const piece of createReadStream(file)) hash.update(piece as Buffer)
   return digest.endsWith(`:${hash.digest('hex')}`)

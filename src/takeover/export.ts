@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFi
 import { join, resolve, sep } from 'node:path'
 import type { BlobStore } from '../blobs/blob-store.ts'
 import type { Db } from '../metadata/database.ts'
+import { findRepository } from '../metadata/repositories.ts'
 import { releaseHold, renewHold, takeHold } from '../metadata/removal-holds.ts'
 import { countTrashAndUploads, lastRepository, pageOfRepositories } from '../metadata/repository-contents.ts'
 import type { ListedRepository } from '../metadata/repository-contents.ts'
@@ -14,9 +15,10 @@ import type { Moments } from '../metadata/sqlite/moment.ts'
 import { findTakeover, listFindings, recordLinksWritten } from '../metadata/takeover.ts'
 import { writeFallbackTags } from './export-fallback-tags.ts'
 import { removeUnknownLinks } from './export-removals.ts'
-import { type ExportCounts, PAGE, type Remark, writeRepository } from './export-repository.ts'
+import { type ExportCounts, NOTHING, PAGE, type Remark, writeRepository } from './export-repository.ts'
 import { type ExportTree, openExportTree } from './export-tree.ts'
 import { DISTRIBUTION_ROOT } from './found.ts'
+import { walkRepositories } from './repositories.ts'
 
 /** It cannot be done as it was asked for; the message says what to do. Nothing was changed. */
 export class ExportRefusedError extends Error {
@@ -58,7 +60,7 @@ const RENEW_MS = 30_000
 export async function exportDistribution(options: ExportOptions): Promise<ExportReport> {
   const { db, dataFolder, to, isDryRun, signal, now = Date.now } = options
   const folder = to === undefined ? dataFolder : targetFolder(dataFolder, to, isDryRun)
-  const knownUntil = await writtenUpTo(db, to === undefined ? undefined : folder)
+  const knownUntil = await writtenUpTo(options, to === undefined ? undefined : folder)
   const hold = isDryRun ? undefined : await holdRemovals(db, folder, now)
   const counts = noCounts()
   let isForeign = false
@@ -112,6 +114,7 @@ async function exportAll(work: Work): Promise<void> {
     if (page.length < PAGE) break
     after = page.at(-1)?.id ?? Infinity
   }
+  if (work.to === undefined) await sayUnknown(work)
   await sayWhatIsLeft(work)
 }
 
@@ -129,11 +132,21 @@ async function exportOne(work: Work, repository: ListedRepository): Promise<void
       takenAsOf,
       knownUntil: Math.max(work.knownUntil, takenAsOf),
     }
-    const leftOut = repository.deleted ? new Set<never>() : await writeRepository(one)
+    const leftOut = repository.deleted ? NOTHING : await writeRepository(one)
     await removeUnknownLinks(one, leftOut)
-    if (work.fallbackTags && !repository.deleted) await writeFallbackTags(one, leftOut, now())
+    if (work.fallbackTags && !repository.deleted) await writeFallbackTags(one, leftOut.manifests, now())
     if (!repository.deleted && repository.published) work.counts.repositories++
   })
+}
+
+/** Repositories of which Berth has no row: nothing of them is touched. */
+async function sayUnknown({ db, dataFolder, remark, check }: Work): Promise<void> {
+  for await (const { name, published } of walkRepositories(dataFolder)) {
+    check()
+    if (!published || (await findRepository(db, name)) !== undefined) continue
+    const detail = 'a repository that Berth does not know'
+    remark({ repository: name, kind: 'written-later', detail })
+  }
 }
 
 async function sayWhatIsLeft({ db, remark, to }: Work): Promise<void> {
@@ -173,7 +186,10 @@ function targetFolder(dataFolder: string, to: string, isDryRun: boolean): string
 }
 
 /** Up to when what stands in the tree was written by Berth, or taken over by it. @throws ExportRefusedError */
-async function writtenUpTo(db: Db, target: string | undefined): Promise<number> {
+async function writtenUpTo(
+  { db, dataFolder, isDryRun, now = Date.now }: ExportOptions,
+  target: string | undefined,
+): Promise<number> {
   const takeover = await findTakeover(db)
   if (takeover !== undefined && takeover.completedAt === undefined) {
     throw new ExportRefusedError(
@@ -181,11 +197,25 @@ async function writtenUpTo(db: Db, target: string | undefined): Promise<number> 
         'says that it is, and try again. Until then CNCF Distribution can still be started on the folder as it is',
     )
   }
+  if (target === undefined && takeover === undefined) {
+    refuseForeign(dataFolder)
+    // From now on what stands there is Berth's own, also if this is cut off.
+    if (!isDryRun) await recordLinksWritten(db, now())
+  }
   if (target === undefined) return takeover?.writtenAt ?? 0
   const marker = join(target, MARKER)
   if (!existsSync(marker)) return 0
   const { writtenAt } = JSON.parse(readFileSync(marker, 'utf8')) as { writtenAt?: unknown }
   return typeof writtenAt === 'number' ? writtenAt : 0
+}
+
+function refuseForeign(dataFolder: string): void {
+  const tree = join(dataFolder, DISTRIBUTION_ROOT)
+  if (!existsSync(tree) || readdirSync(tree).length === 0) return
+  throw new ExportRefusedError(
+    `${tree} has content of CNCF Distribution that Berth did not take over: the two would be mixed up. ` +
+      'Name another folder with --to',
+  )
 }
 
 async function markWritten(db: Db, target: string | undefined, now: number): Promise<void> {

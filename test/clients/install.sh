@@ -4,7 +4,7 @@
 #
 #   test/clients/install.sh          what CI runs: Debian's own packages, and crane and regctl where Go is
 #   test/clients/install.sh all      also a newer Docker, buildx, containerd, oras and cosign from a newer Debian suite,
-#                                    unpacked beside the system's, and helm where Go is (minutes)
+#                                    unpacked beside the system's, and helm and Distribution 3 where Go is (minutes)
 #
 # BERTH_CLIENTS_DIR  where `all` and Go put their programs (default: ~/.cache/berth-clients); the tests look there first
 # BERTH_DEBIAN       the newer suite (default: sid; trixie does not drift)
@@ -15,6 +15,7 @@ SUITE=${BERTH_DEBIAN:-sid}
 CRANE=github.com/google/go-containerregistry/cmd/crane@v0.22.1
 REGCTL=github.com/regclient/regclient/cmd/regctl@v0.11.7
 HELM=helm.sh/helm/v4/cmd/helm@v4.3.1
+DISTRIBUTION=github.com/distribution/distribution/v3/cmd/registry@v3.1.1
 
 have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
 say() { echo "install.sh: $*" >&2; }
@@ -23,7 +24,7 @@ install_packages() {
   missing=
   for pair in skopeo:skopeo podman:podman buildah:buildah umoci:umoci busybox:busybox-static runc:runc \
     dockerd:docker.io mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs losetup:mount python3:python3 openssl:openssl \
-    wrk:wrk strace:strace cc:gcc; do
+    wrk:wrk strace:strace cc:gcc docker-registry:docker-registry; do
     have "${pair%%:*}" || missing="$missing ${pair#*:}"
   done
   [ -z "$missing" ] && return 0
@@ -48,6 +49,17 @@ go_install() {
   say "building $1"
   mkdir -p "$DIR/bin"
   GOBIN=$DIR/bin GOFLAGS=-buildvcs=false CGO_ENABLED=0 go install "$2" 2>/dev/null || say "$1 did not build"
+}
+
+# Its program is called registry, as Berth is: it gets another name.
+build_distribution() {
+  [ -x "$DIR/bin/distribution" ] && return 0
+  have go || { say "no Go here, so no Distribution 3"; return 0; }
+  say "building Distribution 3"
+  mkdir -p "$DIR/bin/building"
+  GOBIN=$DIR/bin/building GOFLAGS=-buildvcs=false CGO_ENABLED=0 go install "$DISTRIBUTION" 2>/dev/null &&
+    mv "$DIR/bin/building/registry" "$DIR/bin/distribution" || say "Distribution 3 did not build"
+  rm -rf "$DIR/bin/building"
 }
 
 unpack_newer() {
@@ -79,4 +91,5 @@ go_install regctl $REGCTL
 if [ "${1:-}" = all ]; then
   unpack_newer
   go_install helm $HELM
+  build_distribution
 fi

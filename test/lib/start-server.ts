@@ -18,6 +18,8 @@ export type ServerOptions = {
   config?: Record<string, unknown>
   /** Milliseconds until the server must be ready. */
   timeout?: number
+  /** Another program than the one under test; the path of the configuration file is added. */
+  command?: readonly string[]
 }
 
 export type TestServer = {
@@ -75,18 +77,17 @@ function environment(env: Record<string, string>): Record<string, string | undef
   return { ...Object.fromEntries(inherited), OTEL_TRACES_EXPORTER: 'none', ...env }
 }
 
-function commandLine(configFile: string): [string, string[]] {
-  const [command, ...rest] = process.env['BERTH_TEST_SERVER']?.split(' ') ?? [process.execPath, MAIN, 'serve']
-  return [command ?? process.execPath, [...rest, configFile]]
+function commandLine(): readonly string[] {
+  return process.env['BERTH_TEST_SERVER']?.split(' ') ?? [process.execPath, MAIN, 'serve']
 }
 
 export async function startServer(options: ServerOptions): Promise<TestServer> {
   const folder = mkdtempSync(join(tmpdir(), 'berth-config-'))
   const configFile = join(folder, 'config.yml')
   writeFileSync(configFile, JSON.stringify(options.config ?? defaultConfig(options.root)))
-  const [command, args] = commandLine(configFile)
+  const [command = '', ...args] = options.command ?? commandLine()
   const began = performance.now()
-  const child = spawn(command, args, {
+  const child = spawn(command, [...args, configFile], {
     env: environment(options.env ?? {}),
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
