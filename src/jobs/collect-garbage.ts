@@ -10,6 +10,7 @@ import { noPace, type Pace } from './pace.ts'
 
 /** What one commit looks at: a push that comes then waits for a few milliseconds. */
 export const BATCH = 32
+const CLAIM = 8 * BATCH
 /** Progress of a long run in the log. */
 const TELL_EVERY_MS = 10_000
 
@@ -36,10 +37,12 @@ export async function collectGarbage(
   const progress: CollectionProgress = { manifests: 0, links: 0, blobs: 0, bytes: 0, looked: 0, due: 0 }
   progress.due = await countDueCandidates(db, now())
   const tell = createTeller(log)
+  let claimed: Candidate[] = []
   while (!signal.aborted) {
     const began = performance.now()
     const at = now()
-    const batch = await claimCandidates(db, at, BATCH)
+    if (claimed.length === 0) claimed = await claimCandidates(db, at, CLAIM)
+    const batch = claimed.splice(0, BATCH)
     if (batch.length === 0) break
     const reviews = await Promise.all(batch.map((candidate) => reviewCandidate(db, candidate, at, keepMs)))
     for (const [index, review] of reviews.entries()) {

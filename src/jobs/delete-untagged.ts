@@ -57,7 +57,7 @@ async function inRepository(
     for (let at = 0; at < page.untagged.length && !signal.aborted; at += BATCH) {
       const batch = page.untagged.slice(at, at + BATCH)
       const done = await Promise.all(
-        batch.map((digest) =>
+        batch.map(async (digest) =>
           dryRun ? true : deleteManifestRow(db, repository, digest, keepMs, { ...actor, now: now() }),
         ),
       )

@@ -337,7 +337,7 @@ async function attempt(
   journal: readonly JournalEntry[] = [],
 ): Promise<Outcome | undefined> {
   try {
-    return await db.write({ steps, params, touches, journal, frees: true })
+    return await db.write({ steps, params, touches, journal, frees: true, background: true })
   } catch (error) {
     if (error instanceof ForeignKeyError) return undefined
     throw error

@@ -40,6 +40,8 @@ export type Transaction = {
   readonly journal?: readonly JournalEntry[]
   /** It makes room (deletes, cancels), so it may use the reserve that is kept for a full disk. */
   readonly frees?: boolean
+  /** Nobody waits for it: it goes behind what requests write. */
+  readonly background?: boolean
 }
 
 export type Outcome =

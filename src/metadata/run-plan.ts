@@ -96,14 +96,14 @@ async function whyItStays(
   if (kind === 'blob')
     return row['repository'] === null
       ? 'it changed in this moment'
-      : `repository ${row['repository']} has it again`
+      : `repository ${row['repository'] as string} has it again`
   if (kind === 'link') {
     if (row['held'] === 1) return 'a manifest names it'
     return (row['until'] as number) > now
       ? `pushed, mounted or asked for again: promised until ${until(row['until'])}`
       : 'it changed in this moment'
   }
-  if (row['tag'] !== null) return `tag ${row['tag']} names it now`
+  if (row['tag'] !== null) return `tag ${row['tag'] as string} names it now`
   if (row['held'] === 1) return 'an index names it'
   if (row['expires_at'] === null) return 'pushed again, or restored'
   return (row['expires_at'] as number) > now

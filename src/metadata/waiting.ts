@@ -24,7 +24,7 @@ const NEWEST_BEAT: Statement = {
   rows: true,
 }
 const COUNT_BLOBS: Statement = {
-  name: 'count-blobs',
+  name: 'count-all-blobs',
   sql: 'SELECT count(*) AS blobs FROM blobs',
   rows: true,
 }

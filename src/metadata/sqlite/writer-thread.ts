@@ -20,11 +20,16 @@ export type WriterOptions = {
   /** How long another process is waited for. Milliseconds. */
   waitMs?: number
 }
-export type WriterRequest = { id: number; transaction: Transaction } | { close: true } | { refill: true }
+type Member = { id: number; transaction: Transaction }
+/** What was written in one turn of the event loop comes together. */
+export type WriterRequest = { members: readonly Member[] } | { close: true } | { refill: true }
 export type WriterAnswer = { answers: { id: number; applied: Applied }[] } | { closed: true }
 
 /** Transactions in one commit at most: keeps the time a commit takes, and what one failure repeats, small. */
 const GROUP = 64
+/** Of those that nobody waits for: so many alone, and so many beside requests, which never wait for more of them. */
+const BACKGROUND_GROUP = 32
+const BACKGROUND_BESIDE = 4
 const REFILL_EVERY_MS = 100
 
 if (parentPort !== null) run(parentPort, workerData as WriterOptions)
@@ -40,7 +45,8 @@ function run(port: NonNullable<typeof parentPort>, options: WriterOptions): void
   const journal =
     options.journalFolder === undefined ? undefined : createJournal(options.journalFolder, options.processId)
   const applier = createApplier({ db, processId: options.processId, makeRoom })
-  let queue: { id: number; transaction: Transaction }[] = []
+  let queue: Member[] = []
+  let background: Member[] = []
   let scheduled = false
   let refilling: NodeJS.Timeout | undefined
 
@@ -69,8 +75,11 @@ function run(port: NonNullable<typeof parentPort>, options: WriterOptions): void
 
   function drain(): void {
     scheduled = false
-    const group = queue.slice(0, GROUP)
-    queue = queue.slice(GROUP)
+    const foreground = queue.slice(0, GROUP)
+    const behind = background.slice(0, foreground.length > 0 ? BACKGROUND_BESIDE : BACKGROUND_GROUP)
+    queue = queue.slice(foreground.length)
+    background = background.slice(behind.length)
+    const group = [...foreground, ...behind]
     const applied = applier.apply(group.map((member) => member.transaction))
     const answers = group.map((member, index) => ({ id: member.id, applied: applied[index] as Applied }))
     port.postMessage({ answers } satisfies WriterAnswer)
@@ -79,7 +88,7 @@ function run(port: NonNullable<typeof parentPort>, options: WriterOptions): void
       if (result?.kind === 'done') journal?.append(result.seq, transaction.journal ?? [])
     }
     journal?.flush()
-    if (queue.length > 0) schedule()
+    if (queue.length + background.length > 0) schedule()
   }
 
   function schedule(): void {
@@ -90,7 +99,7 @@ function run(port: NonNullable<typeof parentPort>, options: WriterOptions): void
 
   function close(): void {
     clearTimeout(refilling)
-    while (queue.length > 0) drain()
+    while (queue.length + background.length > 0) drain()
     journal?.close()
     db.close()
     port.postMessage({ closed: true } satisfies WriterAnswer)
@@ -100,7 +109,8 @@ function run(port: NonNullable<typeof parentPort>, options: WriterOptions): void
   port.on('message', (message: WriterRequest) => {
     if ('close' in message) return close()
     if ('refill' in message) return refill()
-    queue.push(message)
+    for (const member of message.members)
+      (member.transaction.background === true ? background : queue).push(member)
     schedule()
   })
 }

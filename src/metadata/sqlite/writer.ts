@@ -52,6 +52,7 @@ type Waiting = { resolve: (outcome: Outcome) => void; reject: (error: unknown) =
 
 export function createThreadWriter(options: WriterOptions): Writer {
   const waiting = new Map<number, Waiting>()
+  let unsent: { id: number; transaction: Transaction }[] = []
   let worker: Worker | undefined
   let nextId = 1
   let closing: Promise<void> | undefined
@@ -94,7 +95,33 @@ export function createThreadWriter(options: WriterOptions): Writer {
     return started
   }
 
+  /** What one turn of the event loop has written goes in one message, its statements once, and into one commit. */
+  function send(): void {
+    // Those that were told meanwhile that the thread had ended must not be written after all.
+    const members = unsent.filter(({ id }) => waiting.has(id))
+    unsent = []
+    if (members.length === 0) return
+    try {
+      running().postMessage({ members } satisfies WriterRequest)
+    } catch (error) {
+      const [first] = members
+      if (members.length > 1) {
+        // One of them cannot be sent: that must not be the others' failure.
+        for (const member of members) {
+          unsent = [member]
+          send()
+        }
+      } else if (first !== undefined) {
+        waiting.get(first.id)?.reject(error)
+        waiting.delete(first.id)
+      }
+    }
+    if (waiting.size === 0) worker?.unref()
+    else worker?.ref()
+  }
+
   async function end(): Promise<void> {
+    if (unsent.length > 0) send()
     const current = worker
     if (current === undefined) return
     current.ref()
@@ -108,11 +135,9 @@ export function createThreadWriter(options: WriterOptions): Writer {
       return new Promise((resolve, reject) => {
         if (closing !== undefined) return reject(new Error('the database is closed'))
         const id = nextId++
-        const current = running()
-        // Before anybody waits for it: what cannot be sent throws here.
-        current.postMessage({ id, transaction } satisfies WriterRequest)
         waiting.set(id, { resolve, reject })
-        current.ref()
+        unsent.push({ id, transaction })
+        if (unsent.length === 1) queueMicrotask(send)
       })
     },
     refill() {
