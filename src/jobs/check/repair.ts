@@ -8,7 +8,7 @@ import { markDamaged } from '../../metadata/blob-links.ts'
 import { repositoriesWithBlob } from '../../metadata/check-affected.ts'
 import { type CheckedBlob, findCheckedBlob, unmarkDamaged } from '../../metadata/check-blobs.ts'
 import { fixCounts } from '../../metadata/check-counts.ts'
-import { requeue, unnamedToGarbage } from '../../metadata/check-leftovers.ts'
+import { requeue, type UnnamedObject, unnamedToGarbage } from '../../metadata/check-leftovers.ts'
 import type { Db } from '../../metadata/database.ts'
 import { type Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
@@ -26,6 +26,20 @@ export type Outcome = {
 /** Where a blob may have been pushed to is asked for in so many repositories. */
 const MOST_REPOSITORIES = 20
 const left: Outcome = { kind: 'left', what: 'this cannot be repaired by itself' }
+
+/** After one of these, that no row names something may only mean that the row is lost: then nothing is given up. */
+const ROWS_ARE_WRONG: ReadonlySet<Problem['kind']> = new Set([
+  'database',
+  'manifest-bytes',
+  'missing-blob',
+  'missing-child',
+  'no-object',
+  'references-differ',
+])
+const mistrusted: Outcome = {
+  kind: 'left',
+  what: 'other rows are damaged, and it may be needed after all: check again when they are repaired',
+}
 
 export type Repairer = {
   /** @returns an outcome for each */
@@ -48,7 +62,12 @@ export type RepairParts = {
 export function createRepairer(parts: RepairParts): Repairer {
   const { db, now, sources, own } = parts
   const fetching = createFetching(parts)
-  let isDatabaseSound = true
+  let isTrusted = true
+
+  async function giveUp({ object }: { object: UnnamedObject }): Promise<Outcome> {
+    const done = await unnamedToGarbage(db, object, now())
+    return done ? { kind: 'repaired', what: 'given to the collector' } : gone
+  }
 
   async function one(problem: Problem, signal: AbortSignal): Promise<Outcome> {
     switch (problem.kind) {
@@ -74,18 +93,14 @@ export function createRepairer(parts: RepairParts): Repairer {
         await fixCounts(db, problem.counted)
         return { kind: 'repaired', what: 'counted again' }
       case 'abandoned-upload':
-      case 'unnamed-object': {
-        if (!isDatabaseSound)
-          return { ...left, what: 'the database is damaged: nothing is given up on its word' }
-        const done = await unnamedToGarbage(db, problem.object, now())
-        return done ? { kind: 'repaired', what: 'given to the collector' } : gone
-      }
+        return giveUp(problem)
+      case 'unnamed-object':
+        return isTrusted ? giveUp(problem) : mistrusted
       case 'not-collected':
+        if (!isTrusted) return mistrusted
         await requeue(db, problem.overdue, now())
         return { kind: 'repaired', what: 'the collector looks at it' }
       case 'database':
-        isDatabaseSound = false
-        return left
       case 'references-differ':
       case 'deleted-blob':
       case 'size-differs':
@@ -105,6 +120,7 @@ export function createRepairer(parts: RepairParts): Repairer {
       const outcomes: Outcome[] = []
       for (const problem of problems) {
         signal.throwIfAborted()
+        if (ROWS_ARE_WRONG.has(problem.kind)) isTrusted = false
         outcomes.push(await one(problem, signal))
       }
       return outcomes
