@@ -3,7 +3,7 @@ import type { BroughtBack } from '../metadata/bring-back.ts'
 import type { HistoryEnd, TagMove, TagRestored } from '../metadata/tag-history.ts'
 import type { Named } from './named.ts'
 import { digestText, fit } from './table.ts'
-import { isoText, localText, zoneText } from './times.ts'
+import { cellText, isoText, zoneText } from './times.ts'
 
 export function historyHeader(now: number, { tag }: Named, isWide: boolean): string[] {
   return [
@@ -17,11 +17,10 @@ export function historyHeader(now: number, { tag }: Named, isWide: boolean): str
   ]
 }
 
-export function historyRow(move: TagMove, { tag }: Named, isWide: boolean): string[] {
+export function historyRow(move: TagMove, now: number, { tag }: Named, isWide: boolean): string[] {
   const deleted = move.deletion === undefined ? 'deleted' : `deleted (${move.deletion})`
   return [
-    // The zone of the header may be another one than in winter.
-    localText(move.at) + (zoneText(move.at) === zoneText(Date.now()) ? '' : ` ${zoneText(move.at)}`),
+    cellText(move.at, now),
     ...(tag === undefined ? [fit(move.tag, isWide ? Infinity : 30)] : []),
     endText(move.from, '-', isWide),
     endText(move.to, deleted, isWide),

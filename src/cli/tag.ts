@@ -98,7 +98,7 @@ async function showHistory(
     if (signal.aborted) return 1
     const lines = page.map((move) => JSON.stringify(moveJson(move)))
     if (isJson) io.stdout.write(`${count === 0 ? '[\n' : ',\n'}${lines.join(',\n')}`)
-    else io.stdout.write(table.lines(page.map((move) => historyRow(move, named, isWide))))
+    else io.stdout.write(table.lines(page.map((move) => historyRow(move, now, named, isWide))))
     count += page.length
   }
   if (count > 0) {

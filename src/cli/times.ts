@@ -26,3 +26,9 @@ export function momentText(time: number): string {
 export function isoText(time: number): string {
   return new Date(time).toISOString()
 }
+
+/** As {@link localText}, under a header that says the zone of `now`: with its own zone where the clocks were changed between. */
+export function cellText(time: number, now: number): string {
+  const zone = zoneText(time)
+  return zone === zoneText(now) ? localText(time) : `${localText(time)} ${zone}`
+}

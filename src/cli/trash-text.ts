@@ -5,7 +5,7 @@ import type { TrashEntry, TrashTotals } from '../metadata/trash.ts'
 import { bytesText } from './progress.ts'
 import { digestText, fit } from './table.ts'
 import { broughtBackText } from './tag-text.ts'
-import { isoText, localText, momentText, zoneText } from './times.ts'
+import { cellText, isoText, momentText, zoneText } from './times.ts'
 
 export const TRASH_HEADER = (now: number, isWide: boolean): string[] => [
   'ID',
@@ -17,11 +17,11 @@ export const TRASH_HEADER = (now: number, isWide: boolean): string[] => [
   'WHAT',
 ]
 
-export function entryRow(entry: TrashEntry, isWide: boolean): string[] {
+export function entryRow(entry: TrashEntry, now: number, isWide: boolean): string[] {
   return [
     String(entry.id),
-    localText(entry.at),
-    localText(entry.until),
+    cellText(entry.at, now),
+    cellText(entry.until, now),
     `~${bytesText(entry.bytes)}`,
     fit(entry.deletedBy, isWide ? Infinity : 20),
     ...(isWide ? [fit(entry.client) || '-', fit(entry.requestId) || '-'] : []),
@@ -122,9 +122,9 @@ export function emptyingText({ deletions, manifests, bytes, isCut }: TrashTotals
 
 const MOST_LEASED = 20
 
-export function emptiedText({ due, leased, isCut }: Emptied): string {
+export function emptiedText(deletions: number, { leased, isCut }: Emptied): string {
   const lines = [
-    `${due.toLocaleString('en-US')} ${due === 1 ? 'deletion' : 'deletions'} given up. The running registry frees the ` +
+    `${deletions.toLocaleString('en-US')} ${deletions === 1 ? 'deletion' : 'deletions'} given up. The running registry frees the ` +
       'space within a minute or two; "berth gc" does it now.\n',
   ]
   if (leased.length > 0) lines.push('Kept for now, since a client was told that it is there:\n')

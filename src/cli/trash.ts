@@ -117,7 +117,7 @@ async function showList(
       const lines = entries.map((entry) => JSON.stringify(entryJson(entry)))
       io.stdout.write(`${count === 0 ? '[\n' : ',\n'}${lines.join(',\n')}`)
     } else if (entries.length > 0)
-      io.stdout.write(table.lines(entries.map((entry) => entryRow(entry, isWide))))
+      io.stdout.write(table.lines(entries.map((entry) => entryRow(entry, now, isWide))))
     count += entries.length
   } while (after !== undefined && !signal.aborted)
   if (isJson) io.stdout.write(count === 0 ? '[]\n' : '\n]\n')
@@ -212,7 +212,7 @@ async function empty(
     entry === undefined
       ? (await listTrash(db, { repository, now, limit: SHOWN_BEFORE_EMPTYING })).entries
       : [entry]
-  io.stdout.write(createTable(TRASH_HEADER(now, false)).lines(first.map((one) => entryRow(one, false))))
+  io.stdout.write(createTable(TRASH_HEADER(now, false)).lines(first.map((one) => entryRow(one, now, false))))
   io.stdout.write(emptyingText(totals, first.length))
   if (!isSure && !canAsk(io))
     return refuse(io, 'empty', 'nothing was done; nobody can be asked here, so say --yes')
@@ -227,7 +227,7 @@ async function empty(
     now: at,
     signal,
   })
-  io.stdout.write(emptiedText(emptied))
+  io.stdout.write(emptiedText(totals.deletions, emptied))
   return signal.aborted ? 1 : 0
 }
 

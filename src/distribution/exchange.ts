@@ -78,7 +78,7 @@ export class HttpCall implements Call {
   readonly principal: Principal
   readonly requestId: string
   readonly client: string
-  readonly cause: Cause = 'push'
+  readonly cause: Cause
   readonly #response: ServerResponse
   readonly #log: Logger
   #signal: AbortSignal | undefined
@@ -93,6 +93,7 @@ export class HttpCall implements Call {
   ) {
     this.principal = principal
     this.requestId = requestId
+    this.cause = request.method === 'DELETE' ? 'api' : 'push'
     this.client = (request.headers['user-agent'] ?? '').slice(0, MAX_CLIENT_LENGTH)
     this.#response = response
     this.#log = log

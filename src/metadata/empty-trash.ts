@@ -22,7 +22,7 @@ export type EmptyOptions = {
 export type Leased = { repository: string; digest: Digest; kind: 'manifest' | 'blob'; until: number }
 
 export type Emptied = {
-  /** Deletions that are due now. */
+  /** Deletions of which something is due now. */
   due: number
   leased: Leased[]
   /** More than {@link MAX_LEASED} are leased. */
@@ -162,7 +162,7 @@ async function* pagesOf(
   }
 }
 
-/** @returns false: it was restored or emptied meanwhile */
+/** @returns false: it was restored or emptied meanwhile, or nothing of it is in the trash any more */
 async function emptyOne(db: Db, deletion: Deletion, { actor, now }: EmptyOptions): Promise<boolean> {
   const release = RELEASE[deletion.kind === 'blob' ? 'blob' : 'manifest']
   const steps: Step[] = [
@@ -176,7 +176,7 @@ async function emptyOne(db: Db, deletion: Deletion, { actor, now }: EmptyOptions
     journal: [deletionEntry('empty', deletion, actor)],
     frees: true,
   })
-  return outcome.done
+  return outcome.done && (outcome.changes[1] ?? 0) > 0
 }
 
 async function nameLeased(
