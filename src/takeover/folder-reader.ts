@@ -54,7 +54,7 @@ export function createFolderReader({ dataFolder }: ReaderOptions): FolderReader 
     const started = startThread(new URL('./folder-thread', import.meta.url), {
       workerData: { dataFolder } satisfies ReaderOptions,
       name: 'takeover',
-      resourceLimits: { maxOldGenerationSizeMb: 128 },
+      resourceLimits: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 },
     })
     started.on('message', (answer: ReadingAnswer) => waiting.get(answer.id)?.answer(answer))
     const failAll = (error: Error): void => {

@@ -19,6 +19,8 @@ const MOST_BESIDE = 100
 /** Steps at a time: of what nobody waits for, and in all. */
 const STEPS = 3
 const MOST_STEPS = 8
+/** While somebody waits, a step of what nobody waits for is only begun so often. */
+const QUIET_MS = 200
 
 type Task = {
   id: number
@@ -35,6 +37,7 @@ if (parentPort !== null) run(parentPort, workerData as ReaderOptions)
 function run(port: NonNullable<typeof parentPort>, { dataFolder }: ReaderOptions): void {
   const tasks = new Map<number, Task>()
   let running = 0
+  let quietUntil = 0
 
   function schedule(): void {
     for (let task = next(); task !== undefined; task = next()) void step(task)
@@ -44,12 +47,17 @@ function run(port: NonNullable<typeof parentPort>, { dataFolder }: ReaderOptions
   function next(): Task | undefined {
     if (running >= MOST_STEPS) return undefined
     let other: Task | undefined
+    let isWaitedFor = false
     for (const task of tasks.values()) {
+      if (task.urgent && task.credits !== 0) isWaitedFor = true
       if (task.credits === 0 || task.isRunning) continue
       if (task.urgent) return task
       other ??= task
     }
-    return running < STEPS ? other : undefined
+    // Reading holds this thread up, and so whatever waits for the file system here.
+    if (running >= STEPS || (isWaitedFor && performance.now() < quietUntil)) return undefined
+    if (other !== undefined) quietUntil = performance.now() + QUIET_MS
+    return other
   }
 
   async function step(task: Task): Promise<void> {
