@@ -92,7 +92,7 @@ function whatHappens(report: FolderReport): string {
   if (report.repositories === 0)
     return 'There are no repositories: "berth serve" would start an empty registry here.'
   const serves =
-    `At "berth serve" on this folder all ${number(report.tags)} tags and ${number(report.manifests.count)} manifests are served at once, ` +
+    `At "berth serve" on this folder ${counted(report.tags, 'tag')} and ${counted(report.manifests.count, 'manifest')} are served at once, ` +
     'while they are entered into its database in the background. No blob is copied, moved or rewritten; until all is entered nothing is removed.'
   const rest =
     report.unnamed.count === 0 ? '' : ' Files that nothing names stay until you remove them by command.'
@@ -100,6 +100,10 @@ function whatHappens(report: FolderReport): string {
     ? ' What stands above under "Cannot be taken over" and "Damaged" will be missing; it stays on the disk.'
     : ''
   return `${serves}${rest}${lost}`
+}
+
+function counted(value: number, what: string): string {
+  return `${number(value)} ${what}${value === 1 ? '' : 's'}`
 }
 
 function number(value: number): string {

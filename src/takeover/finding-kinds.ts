@@ -22,5 +22,5 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, KindMeaning>> = {
   'layer-without-link': { title: 'manifests that name what their repository does not have', isLost: false },
   'layer-without-data': { title: 'links to blobs whose bytes are gone', isLost: false },
   'unfinished-upload': { title: 'uploads that were never finished', isLost: false },
-  'unknown-file': { title: 'files that Distribution does not write', isLost: false },
+  'unknown-file': { title: 'files and digests that Berth does not know', isLost: false },
 }
