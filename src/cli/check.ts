@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { setPriority } from 'node:os'
 import { join } from 'node:path'
@@ -20,6 +21,9 @@ import { findRepository } from '../metadata/repositories.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import { rulesOf } from '../server-rules.ts'
 import type { OpenedData } from '../storage.ts'
+import { walkBlobFiles } from '../takeover/blob-files.ts'
+import { createDigestSet } from '../takeover/digest-set.ts'
+import { BLOBS_PATH } from '../takeover/layout.ts'
 import { type CheckRequest, help, readCheckArguments } from './check-arguments.ts'
 import { type CheckReport, createCheckReport } from './check-report.ts'
 import type { Command, Io } from './command.ts'
@@ -88,7 +92,9 @@ async function check(request: CheckRequest, data: OpenedData, io: Io, signal: Ab
     clearInterval(timer)
     line.end()
   }
-  const removed = signal.aborted ? undefined : await remove(request, parts, progress, unknown, io, signal)
+  const removed = signal.aborted
+    ? undefined
+    : await remove(request, parts, data.dataFolder, progress, unknown, io, signal)
   report.end(progress, { interrupted: signal.aborted, ...(removed && { removed }) })
   if (signal.aborted) {
     const goOn = request.rehash
@@ -128,15 +134,25 @@ async function repositoryIdOf(
 }
 
 function partsOf({ config, metadata, store, dataFolder }: OpenedData): CheckParts {
+  const distribution = {
+    list: () => walkBlobFiles(dataFolder),
+    linkCount: linkCountIn(dataFolder),
+    manifests: createDigestSet(),
+  }
   return {
     db: metadata.db,
     store,
     now: Date.now,
     databasePath: config.metadata.path ?? join(dataFolder, OWN_FOLDER, DATABASE_FILE),
     rules: rulesOf(config),
-    linkCount: async (path) => (await stat(join(dataFolder, path)).catch(() => undefined))?.nlink ?? 0,
+    ...(existsSync(join(dataFolder, BLOBS_PATH)) && { distribution }),
   }
 }
+
+const linkCountIn =
+  (dataFolder: string) =>
+  async (path: string): Promise<number> =>
+    (await stat(join(dataFolder, path)).catch(() => undefined))?.nlink ?? 0
 
 async function walk(
   problems: AsyncIterable<Problem>,
@@ -162,7 +178,11 @@ async function walk(
     }
   } finally {
     // What was found is told, also where it was cut off before it was repaired.
-    await flush().finally(() => repairer?.close())
+    try {
+      await flush()
+    } finally {
+      await repairer?.close()
+    }
   }
 }
 
@@ -175,6 +195,7 @@ function repairerOf({ sources }: CheckRequest, { metadata, store, dataFolder }: 
 async function remove(
   request: CheckRequest,
   parts: CheckParts,
+  dataFolder: string,
   { files }: CheckProgress,
   unknown: readonly UnknownFile[],
   io: Io,
@@ -196,7 +217,7 @@ async function remove(
     }
     if (!(await confirm(`Remove ${what}?`, io))) return undefined
   }
-  const removed = await removeUnknown(parts, unknown, signal)
+  const removed = await removeUnknown({ ...parts, linkCount: linkCountIn(dataFolder) }, unknown, signal)
   for (const error of removed.errors) io.stderr.write(`berth check: could not be removed: ${error}\n`)
   return removed
 }
@@ -232,6 +253,6 @@ function progressText(progress: CheckProgress, began: number): string {
     case 'rows':
       return 'tags, counts and leftovers'
     case 'files':
-      return `${files.known + files.unknown + files.knownPaths + files.leftByDistribution} files`
+      return `${Object.values(files).reduce((sum, count) => sum + count, 0)} files`
   }
 }

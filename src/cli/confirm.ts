@@ -4,7 +4,7 @@ import type { Io } from './command.ts'
 
 /** Whether somebody can be asked at all. */
 export function canAsk({ stderr }: Pick<Io, 'stderr'>): boolean {
-  return process.stdin.isTTY === true && (stderr as { isTTY?: boolean }).isTTY === true
+  return process.stdin.isTTY && (stderr as { isTTY?: boolean }).isTTY === true
 }
 
 /** @returns whether the answer was yes; only where {@link canAsk} */

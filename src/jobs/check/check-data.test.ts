@@ -1,6 +1,6 @@
 /** What a check finds: literal damage to a registry's files and rows, and what is said of each. */
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { affectedByBlob } from '../../metadata/check-affected.ts'
@@ -247,24 +247,27 @@ test('an upload in progress, and one that nobody goes on with, have rows', () =>
     assert.deepEqual(await c.find(), [])
   }))
 
-test('what Distribution left is told, but not what an export made by links', () =>
+test('what Distribution left is told, but no manifest, and not what an export made by links', () =>
   withChecked(async (c) => {
-    const { linkSync } = await import('node:fs')
-    await pushImage(c, 'a', ['1'], [LAYER])
+    const manifest = await pushImage(c, 'a', ['1'], [LAYER])
+    const left = sha256('left')
     const fileOf = (digest: Digest): string =>
       `docker/registry/v2/blobs/sha256/${digest.slice(7, 9)}/${digest.slice(7)}/data`
-    for (const digest of [layer, sha256('left')])
+    for (const digest of [layer, left, manifest])
       mkdirSync(dirname(join(c.root, fileOf(digest))), { recursive: true })
     linkSync(c.filesOf(layer)[0] as string, join(c.root, fileOf(layer)))
-    writeFileSync(join(c.root, fileOf(sha256('left'))), 'left')
-    c.parts.blobFiles = async function* () {
-      for (const digest of [layer, sha256('left')])
-        yield { digest, path: fileOf(digest), size: 4, stamp: (Date.now() - 8 * DAY) * 1000 }
+    for (const digest of [left, manifest]) writeFileSync(join(c.root, fileOf(digest)), 'left')
+    c.parts.distribution = {
+      async *list() {
+        for (const digest of [layer, left, manifest])
+          yield { digest, path: fileOf(digest), size: 4, stamp: (Date.now() - 8 * DAY) * 1000 }
+      },
+      linkCount: async (path) => statSync(join(c.root, path)).nlink,
+      manifests: new Set<Digest>(),
     }
     assert.deepEqual(await c.find(), ['left-by-distribution'])
-    assert.equal(c.progress.files.exported, 1)
-    c.sql(
-      `INSERT INTO objects (id, path, state, created_at) VALUES (x'aa', '${fileOf(sha256('left'))}', 'garbage', 0)`,
-    )
+    const { exported, manifestFiles, leftByDistribution } = c.progress.files
+    assert.deepEqual([exported, manifestFiles, leftByDistribution], [1, 1, 1])
+    c.sql(`INSERT INTO objects (id, path, state, created_at) VALUES (x'aa', '${fileOf(left)}', 'garbage', 0)`)
     assert.deepEqual(await c.find(), [])
   }))

@@ -2,13 +2,14 @@
 import type { BlobStore } from '../../blobs/blob-store.ts'
 import { countBlobs } from '../../metadata/check-blobs.ts'
 import type { Db } from '../../metadata/database.ts'
+import type { Digest } from '../../oci/digest.ts'
 import { checkIntegrity } from '../../metadata/sqlite/integrity.ts'
 import { checkBlobs } from './check-blobs.ts'
 import { checkManifests, checkTags, type SparseRules } from './check-manifests.ts'
 import { checkCollector, checkCounts, checkObjects } from './check-rows.ts'
 import { createPace } from './pace.ts'
 import type { Problem } from './problem.ts'
-import { type BlobFile, type FileCounts, unknownBlobFiles, unknownObjects } from './unknown-files.ts'
+import { type DistributionFiles, type FileCounts, unknownBlobFiles, unknownObjects } from './unknown-files.ts'
 
 export type CheckParts = {
   db: Db
@@ -17,10 +18,8 @@ export type CheckParts = {
   /** The database's file. */
   databasePath: string
   rules: SparseRules
-  /** Files below Distribution's `blobs/`; absent: there is no such folder. */
-  blobFiles?: (() => AsyncIterable<BlobFile>) | undefined
-  /** How many names a file of the data folder has. */
-  linkCount(path: string): Promise<number>
+  /** Absent: there is no folder of Distribution. */
+  distribution?: DistributionFiles | undefined
 }
 
 export type CheckOptions = {
@@ -83,7 +82,10 @@ async function* stages(
   progress.stage = 'blobs'
   yield* blobs(parts, options, progress, signal)
   progress.stage = 'manifests'
-  const onDone = (): void => void progress.manifests++
+  const onDone = ({ digest }: { digest: Digest }): void => {
+    progress.manifests++
+    parts.distribution?.manifests.add(digest)
+  }
   yield* checkManifests(db, rules, { repositoryId, onDone }, signal)
   progress.stage = 'rows'
   yield* checkTags(db, repositoryId, signal)
@@ -93,8 +95,8 @@ async function* stages(
   yield* checkCollector(db, now(), signal)
   progress.stage = 'files'
   yield* unknownObjects(parts, progress.files, signal)
-  if (parts.blobFiles === undefined) return
-  yield* unknownBlobFiles(parts, parts.blobFiles(), parts.linkCount, progress.files, signal)
+  if (parts.distribution !== undefined)
+    yield* unknownBlobFiles(parts, parts.distribution, progress.files, signal)
 }
 
 function blobs(

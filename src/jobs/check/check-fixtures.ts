@@ -1,7 +1,6 @@
 /** A registry in a temporary folder, ways to damage it, and what a check says then. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -65,10 +64,8 @@ function checkedOf(root: string, store: BlobStore, fixture: Fixture): Checked {
   const databasePath = join(root, 'berth', 'metadata.db')
   const { db, processId, boot } = fixture.metadata
   const { now } = fixture.clock
-  const linkCount = async (path: string): Promise<number> =>
-    (await stat(join(root, path)).catch(() => undefined))?.nlink ?? 0
   const rules = { sparse: 'none', requiredPlatforms: 'all' } as const
-  const parts: CheckParts = { db, store, now, databasePath, rules, linkCount }
+  const parts: CheckParts = { db, store, now, databasePath, rules }
   const checked: Checked = {
     ...fixture,
     root,

@@ -22,14 +22,14 @@ export type SparseRules = Pick<HostedRules, 'sparse' | 'requiredPlatforms'>
 export async function* checkManifests(
   db: Db,
   rules: SparseRules,
-  { repositoryId, onDone }: { repositoryId?: number | undefined; onDone(): void },
+  { repositoryId, onDone }: { repositoryId?: number | undefined; onDone(manifest: CheckedManifest): void },
   signal: AbortSignal,
 ): AsyncGenerator<Problem> {
   for await (const page of manifestsInOrder(db, repositoryId)) {
     for (const manifest of page) {
       signal.throwIfAborted()
       yield* await checkManifest(db, rules, manifest)
-      onDone()
+      onDone(manifest)
     }
   }
 }

@@ -31,6 +31,8 @@ export type FileCounts = {
   unknown: number
   /** Of Distribution's files. */
   knownPaths: number
+  /** Of Distribution's: manifests, which Berth serves from rows, and an export for Distribution needs again. */
+  manifestFiles: number
   leftByDistribution: number
   /** Files that other names share: an export for Distribution made them, and they take up no room of their own. */
   exported: number
@@ -40,6 +42,7 @@ export const noFiles = (): FileCounts => ({
   known: 0,
   unknown: 0,
   knownPaths: 0,
+  manifestFiles: 0,
   leftByDistribution: 0,
   exported: 0,
 })
@@ -80,15 +83,23 @@ export async function isServed(db: Db, digest: Digest): Promise<boolean> {
   return blob !== undefined && blob.state === 'live' && blob.damagedAt === undefined
 }
 
-/** @param linkCount how many names a file has */
+/** What a check needs to know of Distribution's folder. */
+export type DistributionFiles = {
+  /** The files below `blobs/`. */
+  list(): AsyncIterable<BlobFile>
+  /** How many names a file has; 0: it is not there. */
+  linkCount(path: string): Promise<number>
+  /** The digests of all manifests. It may say that one is there which is not: that only keeps a file. */
+  manifests: { add(digest: Digest): unknown; has(digest: Digest): boolean }
+}
+
 export async function* unknownBlobFiles(
   { db, now }: { db: Db; now: () => number },
-  files: AsyncIterable<BlobFile>,
-  linkCount: (path: string) => Promise<number>,
+  { list, linkCount, manifests }: DistributionFiles,
   counts: FileCounts,
   signal: AbortSignal,
 ): AsyncGenerator<Problem> {
-  for await (const batch of inBatches(files)) {
+  for await (const batch of inBatches(list())) {
     signal.throwIfAborted()
     const known = await knownPaths(
       db,
@@ -96,6 +107,7 @@ export async function* unknownBlobFiles(
     )
     for (const { digest, path, size, stamp } of batch) {
       if (known.has(path)) counts.knownPaths++
+      else if (manifests.has(digest)) counts.manifestFiles++
       else if ((await linkCount(path)) > 1) counts.exported++
       else {
         counts.leftByDistribution++

@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { startThread } from '../../lib/start-thread.ts'
 
 type IntegrityRequest = { integrity: { path: string; thorough: boolean } }
+type Dangling = { rowid: number; table: string; parent: string }
 /** What SQLite said; at most this many lines of each check. */
 const MOST = 100
 
@@ -39,11 +40,11 @@ function integrityLines({ path, thorough }: IntegrityRequest['integrity']): stri
       .all()
       .map((row) => String(Object.values(row)[0]))
       .filter((line) => line !== 'ok')
-    const dangling = db.prepare('SELECT * FROM pragma_foreign_key_check LIMIT ?').all(MOST)
+    const dangling = db.prepare('SELECT * FROM pragma_foreign_key_check LIMIT ?').all(MOST) as Dangling[]
     return [
       ...lines,
       ...dangling.map(
-        (row) => `row ${row['rowid']} of ${row['table']} names a row of ${row['parent']} that is not there`,
+        ({ rowid, table, parent }) => `row ${rowid} of ${table} names a row of ${parent} that is not there`,
       ),
     ]
   } catch (error) {
