@@ -3,6 +3,7 @@ import { createOpenGate } from './auth/authenticate.ts'
 import type { BlobStore } from './blobs/blob-store.ts'
 import type { Config } from './config/schema.ts'
 import { createDistributionHandler } from './distribution/handler.ts'
+import { type CollectionFigures, createCollectionFigures } from './jobs/collection-figures.ts'
 import { startSchedule } from './jobs/schedule.ts'
 import { createTasks } from './jobs/tasks.ts'
 import { systemClock } from './lib/clock.ts'
@@ -10,8 +11,9 @@ import type { Logger } from './lib/logger.ts'
 import type { Metadata } from './metadata/open-metadata.ts'
 import { createPullRecorder, type PullRecorder } from './metadata/pulls.ts'
 import { createHostedRegistry } from './registry/hosted.ts'
+import { registerCollectionMetrics } from './server-metrics.ts'
 import { createRequestObserver } from './server-observe.ts'
-import { addressOf, rulesOf, tlsOf } from './server-rules.ts'
+import { addressOf, rulesOf, scrubOf, tlsOf } from './server-rules.ts'
 import { startTakeover } from './server-takeover.ts'
 import { type AccessLog, noAccessLog } from './serving/access-log.ts'
 import { createDebugServer } from './serving/debug.ts'
@@ -72,9 +74,11 @@ async function compose(
   const takeover = await startTakeover({ metadata, dataFolder, log, now: () => clock.now() })
   if (takeover !== undefined) closers.push(() => takeover.close())
   const registry = takeover === undefined ? hosted : createTakeoverRegistry(hosted, takeover)
-  closers.push(startTasks(options, metadata, store, pulls))
+  const figures = createCollectionFigures()
+  closers.push(startTasks(options, metadata, store, pulls, figures))
 
   const metrics = await createMetrics(config.http.debug.prometheus.enabled)
+  registerCollectionMetrics(metrics, figures)
   const health = createHealth({ clock, log })
   registerChecks(health, config, store)
   health.start()
@@ -127,6 +131,7 @@ function startTasks(
   metadata: Metadata,
   store: BlobStore,
   pulls: PullRecorder,
+  figures: CollectionFigures,
 ): () => Promise<void> {
   const { maintenance } = config.storage
   const { enabled, age, interval, dryrun } = maintenance.uploadpurging
@@ -142,6 +147,9 @@ function startTasks(
       purging,
       readOnly,
       keepMs: config.trash.keep,
+      ...scrubOf(config),
+      collectionRate: config.gc.rate,
+      figures,
     }),
     log,
   )

@@ -1,5 +1,5 @@
 /**
- * How fast background work goes: never more than a rate, and never more than a third of the time, so that requests get
+ * How fast background work goes: never more than a rate, and never more than a third to a half of the time, so that requests get
  * between, whatever the disk.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,15 +9,16 @@ export type Pace = {
   rest(count: number, tookMs: number, signal: AbortSignal): Promise<void>
 }
 
-/** For each second of work, so many of rest. */
+/** For each second of work so many of rest, up to as many as are long for a request; then as much as the work took. */
 const REST = 2
+const LONG_MS = 20
 
 /** @param perSecond what counts, at most; 0: as fast as it goes, but for the rests */
 export function createPace(perSecond: number): Pace {
   return {
     async rest(count, tookMs, signal) {
       const dueMs = perSecond > 0 ? (count * 1000) / perSecond : 0
-      const restMs = Math.max(tookMs * REST, dueMs - tookMs)
+      const restMs = Math.max(tookMs, Math.min(tookMs * REST, LONG_MS), dueMs - tookMs)
       await sleep(restMs, undefined, { signal }).catch((error: unknown) => {
         if (!signal.aborted) throw error
       })

@@ -9,9 +9,13 @@ import type { Metadata } from '../metadata/open-metadata.ts'
 import { beat } from '../metadata/processes.ts'
 import type { PullRecorder } from '../metadata/pulls.ts'
 import { collectGarbage, createClockGuard } from './collect-garbage.ts'
+import { type CollectionFigures, figuresOf } from './collection-figures.ts'
 import { expireUploads } from './expire-uploads.ts'
+import { createPace } from './pace.ts'
 import { removeGarbage } from './remove-garbage.ts'
 import type { Task } from './schedule.ts'
+import type { ScrubRules } from './scrub.ts'
+import { createScrubTasks } from './scrub-tasks.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
@@ -27,11 +31,17 @@ export type TaskParts = {
   readOnly: boolean
   /** How long what was deleted can be restored. Milliseconds. */
   keepMs: number
+  /** How many candidates a second are looked at, at most. */
+  collectionRate: number
+  /** What metrics say of the collector; written here. */
+  figures: CollectionFigures
+  /** Absent: switched off. */
+  scrub?: ScrubRules
   purging: { enabled: boolean; ageMs: number; intervalMs: number; dryRun: boolean }
 }
 
 export function createTasks(parts: TaskParts): Task[] {
-  const { metadata, store, pulls, clock, log, purging, readOnly, keepMs } = parts
+  const { metadata, store, pulls, clock, log, purging, readOnly, keepMs, figures } = parts
   const { db, processId, snapshot } = metadata
   const now = () => clock.now()
   /** Done once in a while by whichever process comes first. */
@@ -40,6 +50,7 @@ export function createTasks(parts: TaskParts): Task[] {
       () => undefined,
     )
 
+  const pace = createPace(parts.collectionRate)
   const guard = createClockGuard(now, () => performance.now(), LEASE_MS)
 
   return [
@@ -52,13 +63,19 @@ export function createTasks(parts: TaskParts): Task[] {
           {
             name: 'remove-garbage',
             everyMs: 10 * SECOND,
-            run: async (signal: AbortSignal) => void (await removeGarbage({ db, store, log, now }, signal)),
+            run: async (signal: AbortSignal) => {
+              const onRemoved = (files: number, bytes: number) => figures.onRemoved(files, bytes)
+              await removeGarbage({ db, store, log, now }, signal, { pace, onRemoved })
+            },
           },
           {
             name: 'collect-garbage',
             everyMs: MINUTE,
             run: async (signal: AbortSignal) => {
-              if (guard.isTrusted()) await collectGarbage({ db, log, now }, { keepMs }, signal)
+              if (!guard.isTrusted()) return
+              const run = figuresOf(figures)
+              await collectGarbage({ db, log, now }, { keepMs, pace, onProgress: run.onProgress }, signal)
+              run.onEnd(now())
             },
           },
         ]),
@@ -74,6 +91,9 @@ export function createTasks(parts: TaskParts): Task[] {
           },
         ]
       : []),
+    ...(parts.scrub === undefined || readOnly
+      ? []
+      : createScrubTasks({ db, store, log, now, processId }, parts.scrub)),
     ...(snapshot === undefined
       ? []
       : [

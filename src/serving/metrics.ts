@@ -21,6 +21,8 @@ export type Metrics = {
   observeStorage(driver: string, action: string, seconds: number): void
   /** A value read when metrics are asked for, e.g. uploads in progress. */
   gauge(name: string, help: string, read: () => number): void
+  /** The same for what only grows; its name ends in `_total`. */
+  counter(name: string, help: string, read: () => number): void
   readonly contentType: string
   exposition(): Promise<string>
 }
@@ -31,6 +33,7 @@ const OFF: Metrics = {
   inFlight: () => undefined,
   observeStorage: () => undefined,
   gauge: () => undefined,
+  counter: () => undefined,
   contentType: 'text/plain; version=0.0.4; charset=utf-8',
   exposition: () => Promise.resolve(''),
 }
@@ -51,6 +54,13 @@ export async function createMetrics(enabled: boolean): Promise<Metrics> {
         this.set(read())
       }
       registry.registerMetric(new prometheus.Gauge({ name, help, registers: [], collect }))
+    },
+    counter(name, help, read) {
+      const collect = function (this: { reset(): void; inc(value: number): void }): void {
+        this.reset()
+        this.inc(read())
+      }
+      registry.registerMetric(new prometheus.Counter({ name, help, registers: [], collect }))
     },
     contentType: registry.contentType,
     exposition: () => registry.metrics(),
