@@ -38,7 +38,8 @@ async function push(
 ): Promise<Manifest> {
   const config = blobOf(`${seed} config`, 300)
   const layer = blobOf(`${seed} layer`, 5000)
-  for (const blob of [config, layer]) assert.equal((await client.pushBlob(repository, blob, 'post')).status, 201)
+  for (const blob of [config, layer])
+    assert.equal((await client.pushBlob(repository, blob, 'post')).status, 201)
   const manifest = imageOf(config, [layer])
   for (const name of [manifest.digest, ...tags])
     assert.equal((await client.putManifest(repository, name, manifest)).status, 201)

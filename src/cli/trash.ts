@@ -1,5 +1,5 @@
 /** `berth trash`: what was deleted and can be restored, restored, or gone for good. */
-import { emptyTrash } from '../metadata/empty-trash.ts'
+import { type Emptied, emptyTrash } from '../metadata/empty-trash.ts'
 import { findRepository } from '../metadata/repositories.ts'
 import { restoreDeletion } from '../metadata/restore-deletion.ts'
 import {
@@ -15,6 +15,7 @@ import type { Command, Io } from './command.ts'
 import { canAsk, confirm } from './confirm.ts'
 import { type Named, readNamed } from './named.ts'
 import { operator, whyReadOnly } from './operator.ts'
+import { createProgress } from './progress.ts'
 import { createTable } from './table.ts'
 import {
   emptiedText,
@@ -201,7 +202,7 @@ async function empty(
     return tell(io, 'empty', `there is no deletion ${deletion} in the trash: see "berth trash list"`)
   const totals: TrashTotals =
     entry === undefined
-      ? await trashTotals(db, { repository, now, signal })
+      ? await addUp({ io, data, signal }, repository, now)
       : { deletions: 1, manifests: entry.manifests, bytes: entry.bytes, isCut: false }
   if (signal.aborted) return 1
   if (totals.deletions === 0) {
@@ -220,15 +221,36 @@ async function empty(
     io.stdout.write('Nothing was done.\n')
     return 1
   }
-  const at = Date.now()
-  const emptied = await emptyTrash(db, {
-    ...what,
-    actor: operator('berth trash empty', 'api', at),
-    now: at,
-    signal,
-  })
-  io.stdout.write(emptiedText(totals.deletions, emptied))
+  io.stdout.write(emptiedText(totals.deletions, await giveUp({ io, data, signal }, what)))
   return signal.aborted ? 1 : 0
+}
+
+async function addUp(
+  { io, data, signal }: Context,
+  repository: Named['repository'] | undefined,
+  now: number,
+): Promise<TrashTotals> {
+  const progress = createProgress(io)
+  const onProgress = (deletions: number) =>
+    progress.update(`adding up: ${deletions.toLocaleString('en-US')} deletions`)
+  const totals = await trashTotals(data.metadata.db, { repository, now, signal, onProgress })
+  progress.end()
+  return totals
+}
+
+async function giveUp(
+  { io, data, signal }: Context,
+  what: { repository?: Named['repository']; deletion?: number },
+): Promise<Emptied> {
+  const now = Date.now()
+  const progress = createProgress(io)
+  const emptied = await emptyTrash(data.metadata.db, {
+    ...what,
+    ...{ actor: operator('berth trash empty', 'api', now), now, signal },
+    onProgress: (due) => progress.update(`emptying: ${due.toLocaleString('en-US')} deletions`),
+  })
+  progress.end()
+  return emptied
 }
 
 function refuse(io: Io, verb: string, why: string): number {

@@ -16,6 +16,8 @@ export type EmptyOptions = {
   /** Milliseconds since 1970. */
   now: number
   signal?: AbortSignal
+  /** Called after each page. */
+  onProgress?: (due: number) => void
 }
 
 /** Kept on for a reader who was told that it is there. */
@@ -136,6 +138,7 @@ export async function emptyTrash(db: Db, options: EmptyOptions): Promise<Emptied
       emptied.due++
       if (!emptied.isCut) await nameLeased(db, page[index] as Deletion, options.now, emptied, seen)
     }
+    options.onProgress?.(emptied.due)
     if (options.signal?.aborted === true) break
   }
   return emptied

@@ -88,6 +88,15 @@ const FORGET_COUNTS: Statement = {
   name: 'forget-repository-counts',
   sql: 'DELETE FROM repository_counts WHERE repository_id = :repositoryId',
 }
+/** Of blobs that were collected since: nothing of them can be restored. */
+const FORGET_DELETIONS: Statement = {
+  name: 'forget-repository-deletions',
+  sql: 'DELETE FROM deletions WHERE repository_id = :repositoryId',
+}
+const FORGET_PULLS: Statement = {
+  name: 'forget-repository-pulls',
+  sql: 'DELETE FROM pull_days WHERE repository_id = :repositoryId',
+}
 const FORGET: Statement = {
   name: 'forget-repository',
   sql: 'DELETE FROM repositories WHERE id = :repositoryId AND published_at IS NULL',
@@ -113,7 +122,12 @@ export async function forgetUnusedRepositories(db: Db, before: number, limit: nu
 export async function forgetRepository(db: Db, repository: { id: number; name: string }): Promise<boolean> {
   try {
     const outcome = await db.write({
-      steps: [{ statement: FORGET_COUNTS }, { statement: FORGET, expect: 1 }],
+      steps: [
+        { statement: FORGET_COUNTS },
+        { statement: FORGET_DELETIONS },
+        { statement: FORGET_PULLS },
+        { statement: FORGET, expect: 1 },
+      ],
       params: { repositoryId: repository.id },
       touches: [repository.name],
       journal: [{ do: 'forget-repository', repository: repository.name }],

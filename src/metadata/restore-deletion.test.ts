@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Digest } from '../oci/digest.ts'
 import { type Fixture, pushBlob, readBlob, repository, sha256, tag } from '../registry/hosted-fixtures.ts'
+import { forgetUnusedRepositories } from './repositories.ts'
 import type { Restored } from './restore-deletion.ts'
 import {
   A,
@@ -298,6 +299,21 @@ test('a repository that is deleted, or was forgotten: nothing is restored into i
     await f.registry.startUpload(f.call, repository('a'), undefined)
     assert.equal((await restore(f, 1)).kind, 'repository-gone')
     assert.ok(!(await isThere(f, at('v'))))
+  }))
+
+test('a repository that only ever had a blob, deleted and collected since, is forgotten with its deletions', () =>
+  withUndo(async (f) => {
+    const blob = await pushBlob(f, 'a', 'alone')
+    await unlink(f, blob)
+    const forget = () => forgetUnusedRepositories(f.metadata.db, f.clock.now(), 10)
+    f.clock.advance(HOUR)
+    assert.equal(await forget(), 0)
+    assert.equal(restored(await restore(f, 1)).kind, 'restored')
+    await unlink(f, blob)
+    await pass(f, 60)
+    assert.equal(await forget(), 1)
+    assert.equal((await restore(f, 2)).kind, 'unknown')
+    assert.deepEqual(await query(f, 'SELECT name FROM repositories'), [])
   }))
 
 test('what is restored is seen by the next read', () =>

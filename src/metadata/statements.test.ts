@@ -11,6 +11,8 @@ const MAY_WALK: ReadonlySet<string> = new Set([
   'create-repository',
   'unused-repositories',
   'forget-repository',
+  'forget-repository-deletions',
+  'forget-repository-pulls',
   // For the command that checks.
   'compare-counts',
   'fix-counts',

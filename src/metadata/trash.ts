@@ -15,7 +15,10 @@ export type TrashEntry = Deletion & {
   tagCount: number
   /** The first of those that point elsewhere by now: a restore leaves them alone. */
   taken: Tag[]
-  /** The manifest and what hangs on it alone, as far as it is in the trash; at most {@link MAX_MANIFESTS}. */
+  /**
+   * The manifest and what hangs on it alone, as far as this deletion put it into the trash; at most
+   * {@link MAX_MANIFESTS}. None: another tag or deletion has it.
+   */
   manifests: number
   /** Blobs and bytes that its end would free: an estimate, since what others hold too is looked at shortly. */
   blobs: number
@@ -64,9 +67,9 @@ const SOME_TAGS: Statement = {
         WHERE h.deletion_id = :deletion LIMIT :limit`,
   rows: true,
 }
-/** What is deleted, and what hangs on it. */
+/** What this deletion put into the trash, and what hangs on it: nothing where another one did so since. */
 const WALK = `WITH RECURSIVE back (digest) AS (
-          SELECT digest FROM manifests WHERE repository_id = :repositoryId AND digest = :digest AND expires_at IS NOT NULL
+          SELECT digest FROM manifests WHERE repository_id = :repositoryId AND digest = :digest AND deletion_id = :deletion
           UNION SELECT c.digest FROM back b CROSS JOIN manifest_refs r
             ON r.repository_id = :repositoryId AND r.manifest = b.digest AND +r.held_manifest IS NOT NULL
             CROSS JOIN manifests c ON c.repository_id = :repositoryId AND c.digest = r.held_manifest
@@ -152,10 +155,18 @@ export type TrashTotals = {
 const MAX_SEEN = 200_000
 const PAGE = 256
 
+export type TotalsOptions = {
+  repository?: string | undefined
+  now: number
+  signal?: AbortSignal
+  /** Called after each page. */
+  onProgress?: (deletions: number) => void
+}
+
 /** What emptying would take, all in all: an estimate of bytes. */
 export async function trashTotals(
   db: Db,
-  { repository, now, signal }: { repository?: string | undefined; now: number; signal?: AbortSignal },
+  { repository, now, signal, onProgress }: TotalsOptions,
 ): Promise<TrashTotals> {
   const totals: TrashTotals = { deletions: 0, manifests: 0, bytes: 0, isCut: false }
   const seen = new Set<Digest>()
@@ -168,6 +179,7 @@ export async function trashTotals(
       const found = await lookAt(db, row)
       if (found !== undefined) add(totals, found, seen)
     }
+    onProgress?.(totals.deletions)
     const last: Row | undefined = rows.at(-1)
     after = last && { until: last['until'] as number, id: last['id'] as number }
   }
