@@ -7,6 +7,14 @@ import type { Command, Io } from './cli/command.ts'
 /** Loaded only when called: a start should not wait for what it does not use. */
 const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<Command> }>> = {
   serve: { summary: 'start the registry', load: async () => (await import('./cli/serve.ts')).command },
+  backup: {
+    summary: 'copy all data to a folder or a tar, or look after copies',
+    load: async () => (await import('./cli/backup.ts')).command,
+  },
+  restore: {
+    summary: 'make a data folder again from a backup',
+    load: async () => (await import('./cli/restore.ts')).command,
+  },
   rebuild: {
     summary: 'make a lost metadata database again',
     load: async () => (await import('./cli/rebuild.ts')).command,

@@ -54,6 +54,9 @@ export type OpenedData = Storage & {
   config: Config
   log: Logger
   dataFolder: string
+  /** Berth's own, in it. */
+  folder: string
+  databasePath: string
   close(): Promise<void>
 }
 
@@ -71,7 +74,9 @@ export async function openData(options: StorageOptions): Promise<OpenedData> {
   try {
     const { metadata, store, dataFolder } = await openStorage(options, closers)
     if (dataFolder === undefined) throw new DatabaseRefusedError(IN_MEMORY)
-    return { config, log: options.log, metadata, store, dataFolder, close }
+    const folder = join(dataFolder, OWN_FOLDER)
+    const databasePath = config.metadata.path ?? join(folder, DATABASE_FILE)
+    return { config, log: options.log, metadata, store, dataFolder, folder, databasePath, close }
   } catch (error) {
     await close()
     throw error

@@ -14,7 +14,7 @@ import { createBallast } from './sqlite/ballast.ts'
 import { createSqliteDb } from './sqlite/db.ts'
 import { openDatabase } from './sqlite/open.ts'
 import { announcePresence, type Presence } from './sqlite/presence.ts'
-import { writeSnapshot, writeSnapshotAside } from './sqlite/snapshot.ts'
+import { copyDatabaseAside, writeSnapshot, writeSnapshotAside } from './sqlite/snapshot.ts'
 import { createInlineWriter, createThreadWriter, type Writer } from './sqlite/writer.ts'
 
 export type Metadata = {
@@ -25,6 +25,8 @@ export type Metadata = {
   boot: string
   /** Copies the database; undefined where it is only in memory. */
   snapshot?: () => Promise<string>
+  /** Copies it, as it is at one moment, to a file that is not there yet; undefined where it is only in memory. */
+  copyTo?: (path: string) => Promise<void>
   /** Fills the reserve for a full disk again. */
   refillReserve(): void
 }
@@ -97,7 +99,10 @@ export function openMetadata(options: MetadataOptions): Metadata {
     db,
     processId,
     boot: bootId(processId),
-    ...(folder !== undefined && { snapshot: () => writeSnapshotAside(folders) }),
+    ...(folder !== undefined && {
+      snapshot: () => writeSnapshotAside(folders),
+      copyTo: (to: string) => copyDatabaseAside(path, to),
+    }),
     refillReserve,
   }
 }

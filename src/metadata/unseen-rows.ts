@@ -2,6 +2,7 @@
  * Changes to whole tables of a database that nobody else sees yet (`sqlite/bulk.ts`): one that is made again, or
  * restored. Never for one in use.
  */
+import { createHash } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import type { ObjectId } from '../blobs/blob-store.ts'
 import { type Digest, digestFromBytes, digestToBytes } from '../oci/digest.ts'
@@ -147,4 +148,65 @@ export function markLost(db: DatabaseSync, digest: Digest, now: number): void {
     now,
     digestToBytes(digest),
   )
+}
+
+/**
+ * Rows of a backup become those of a registry whose blobs are all objects of its own: nothing lies where Distribution
+ * put it, no digest shares its bytes with another, and nothing waits to be removed. Until its bytes are there each
+ * object has no stamp.
+ */
+export function prepareRestored(db: DatabaseSync, now: number): void {
+  forgetWhatRan(db)
+  db.exec(`
+    UPDATE objects SET path = NULL, stamp = NULL;
+    DELETE FROM objects WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.object_id = objects.id);
+    DELETE FROM takeover;
+  `)
+  const shared = db
+    .prepare(
+      `SELECT b.digest, b.size FROM blobs b JOIN objects o ON o.id = b.object_id WHERE o.digest IS NOT b.digest ORDER BY b.digest`,
+    )
+    .all() as { digest: Uint8Array; size: number }[]
+  for (const { digest, size } of shared) {
+    // The same at each try, so that a restore goes on where it was.
+    const object = createHash('sha256').update('restored ').update(digest).digest().subarray(0, 16)
+    db.prepare(`INSERT INTO objects (id, state, digest, size, created_at) VALUES (?, 'live', ?, ?, ?)`).run(
+      object,
+      digest,
+      size,
+      now,
+    )
+    db.prepare('UPDATE blobs SET object_id = ? WHERE digest = ?').run(object, digest)
+  }
+  db.exec('DELETE FROM objects WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.object_id = objects.id)')
+}
+
+/** The object that a restored blob's bytes go to. Undefined: no row knows the digest. */
+export function restoredObject(db: DatabaseSync, digest: Digest): { id: ObjectId; size: number } | undefined {
+  const row = db.prepare('SELECT object_id, size FROM blobs WHERE digest = ?').get(digestToBytes(digest)) as
+    { object_id: Uint8Array; size: number } | undefined
+  return row === undefined ? undefined : { id: objectFromBytes(row.object_id), size: row.size }
+}
+
+/** Its bytes are there, and have been compared with its digest. */
+export function recordRestored(db: DatabaseSync, digest: Digest, stamp: number, now: number): void {
+  const key = digestToBytes(digest)
+  db.prepare(
+    'UPDATE objects SET stamp = ?, digest = ?2 WHERE id = (SELECT object_id FROM blobs WHERE digest = ?2)',
+  ).run(stamp, key)
+  db.prepare('UPDATE blobs SET verified_at = ?, damaged_at = NULL WHERE digest = ?').run(now, key)
+}
+
+/** Blobs whose bytes did not come; they are marked as damaged. */
+export function* markUnrestored(db: DatabaseSync, now: number): Generator<{ digest: Digest; size: number }> {
+  const missing = db
+    .prepare(
+      'SELECT b.digest, b.size FROM blobs b JOIN objects o ON o.id = b.object_id WHERE o.stamp IS NULL',
+    )
+    .all() as { digest: Uint8Array; size: number }[]
+  db.prepare(
+    `UPDATE blobs SET damaged_at = ? WHERE damaged_at IS NULL
+     AND EXISTS (SELECT 1 FROM objects o WHERE o.id = blobs.object_id AND o.stamp IS NULL)`,
+  ).run(now)
+  for (const { digest, size } of missing) yield { digest: digestFromBytes(digest), size }
 }

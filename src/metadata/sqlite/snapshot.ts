@@ -49,13 +49,7 @@ export function writeSnapshot(folders: SnapshotFolders, label: string): string {
   const path = join(snapshots, `metadata-${stamp}${label}.db`)
   const part = `${path}.part`
   try {
-    const db = new DatabaseSync(databasePath, { timeout: 10_000 })
-    try {
-      db.prepare('VACUUM INTO ?').run(part)
-    } finally {
-      db.close()
-    }
-    syncPath(part)
+    copyDatabase(databasePath, part)
     renameSync(part, path)
     syncPath(snapshots)
   } catch (error) {
@@ -65,6 +59,17 @@ export function writeSnapshot(folders: SnapshotFolders, label: string): string {
   const oldest = prune(snapshots)
   if (oldest !== undefined) pruneJournal(folders.journal, oldest)
   return path
+}
+
+/** As it is at one moment, while others go on writing; durable when this returns. */
+function copyDatabase(from: string, to: string): void {
+  const db = new DatabaseSync(from, { timeout: 10_000 })
+  try {
+    db.prepare('VACUUM INTO ?').run(to)
+  } finally {
+    db.close()
+  }
+  syncPath(to)
 }
 
 function requireRoom(databasePath: string, snapshots: string): void {
@@ -93,12 +98,20 @@ function prune(folder: string): Date | undefined {
   return daily.slice(0, KEEP).at(-1)?.at
 }
 
-type SnapshotRequest = { snapshot: SnapshotFolders }
+type SnapshotRequest = { snapshot: SnapshotFolders } | { copy: { from: string; to: string } }
 
 /** In a thread of its own, so that nothing else waits. */
 export function writeSnapshotAside(folders: SnapshotFolders): Promise<string> {
+  return aside({ snapshot: folders })
+}
+
+/** {@link copyDatabase} in a thread of its own. `to` must not be there. */
+export async function copyDatabaseAside(from: string, to: string): Promise<void> {
+  await aside({ copy: { from, to } })
+}
+
+function aside(request: SnapshotRequest): Promise<string> {
   return new Promise((resolve, reject) => {
-    const request: SnapshotRequest = { snapshot: folders }
     const worker = startThread(new URL('./snapshot', import.meta.url), {
       workerData: request,
       name: 'snapshot',
@@ -110,9 +123,11 @@ export function writeSnapshotAside(folders: SnapshotFolders): Promise<string> {
 }
 
 if (parentPort !== null && isRequest(workerData)) {
-  parentPort.postMessage(writeSnapshot(workerData.snapshot, ''))
+  if ('copy' in workerData) copyDatabase(workerData.copy.from, workerData.copy.to)
+  const path = 'copy' in workerData ? workerData.copy.to : writeSnapshot(workerData.snapshot, '')
+  parentPort.postMessage(path)
 }
 
 function isRequest(data: unknown): data is SnapshotRequest {
-  return typeof data === 'object' && data !== null && 'snapshot' in data
+  return typeof data === 'object' && data !== null && ('snapshot' in data || 'copy' in data)
 }
