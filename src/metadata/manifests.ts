@@ -65,9 +65,10 @@ export async function findManifest(
   )
 }
 
+/** Also of what was deleted and can still be restored: it would come back as something else. */
 const OTHER_TYPE: Statement = {
   name: 'manifest-of-other-type',
-  sql: `SELECT media_type FROM manifests
+  sql: `SELECT media_type, deleted_at FROM manifests
         WHERE repository_id = :repositoryId AND digest = :digest AND media_type <> :mediaType`,
   rows: true,
 }
@@ -156,7 +157,7 @@ export type ManifestDetails = {
 export type PutOutcome =
   | { kind: 'stored' }
   | { kind: 'missing'; digests: readonly Digest[] }
-  | { kind: 'other-type'; mediaType: string }
+  | { kind: 'other-type'; mediaType: string; isDeleted: boolean }
   /** The repository was deleted meanwhile: decide anew. */
   | { kind: 'repository-gone' }
 
@@ -200,8 +201,14 @@ export async function putManifestRows(
   })
   if (outcome.done) return { kind: 'stored' }
   if (outcome.missed === 0) return { kind: 'repository-gone' }
-  if (outcome.missed === 1)
-    return { kind: 'other-type', mediaType: outcome.rows[0]?.['media_type'] as string }
+  if (outcome.missed === 1) {
+    const [other] = outcome.rows
+    return {
+      kind: 'other-type',
+      mediaType: other?.['media_type'] as string,
+      isDeleted: other?.['deleted_at'] !== null,
+    }
+  }
   return { kind: 'missing', digests: outcome.rows.map((row) => row['digest'] as Digest) }
 }
 

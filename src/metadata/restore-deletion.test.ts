@@ -1,6 +1,7 @@
 /** What was deleted comes back whole, or a refusal says why not: over a registry in memory that collects meanwhile. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { MEDIA_TYPE } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import { type Fixture, pushBlob, readBlob, repository, sha256, tag } from '../registry/hosted-fixtures.ts'
 import { forgetUnusedRepositories } from './repositories.ts'
@@ -11,6 +12,7 @@ import {
   by,
   collect,
   DAY,
+  empty,
   HOUR,
   image,
   index,
@@ -314,6 +316,19 @@ test('a repository that only ever had a blob, deleted and collected since, is fo
     assert.equal(await forget(), 1)
     assert.equal((await restore(f, 2)).kind, 'unknown')
     assert.deepEqual(await query(f, 'SELECT name FROM repositories'), [])
+  }))
+
+test('what is in the trash cannot come back as another media type, and the refusal says what to do', () =>
+  withUndo(async (f) => {
+    const bytes = Buffer.from('{"schemaVersion":2,"manifests":[]}')
+    const push = (mediaType: string) => f.registry.putManifest(f.call, A, { mediaType, bytes, tags: [] })
+    const { digest } = await push(MEDIA_TYPE.ociIndex)
+    await assert.rejects(push(MEDIA_TYPE.dockerList), /are stored here as/)
+    await drop(f, digest)
+    await assert.rejects(push(MEDIA_TYPE.dockerList), /were deleted here as .*empty the trash first/)
+    await empty(f)
+    await collect(f)
+    assert.equal((await push(MEDIA_TYPE.dockerList)).digest, digest)
   }))
 
 test('what is restored is seen by the next read', () =>

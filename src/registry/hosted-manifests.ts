@@ -83,12 +83,7 @@ export function createHostedManifests(parts: HostedParts): ManifestVerbs {
       const details = await detailsOf(repository, manifest)
       const outcome = await store(call, repository, put, digest, { ...manifest, ...details })
       if (outcome.kind === 'missing') throw missingReferences(outcome.digests)
-      if (outcome.kind === 'other-type') {
-        throw new RegistryError(
-          'MANIFEST_INVALID',
-          `these bytes are stored here as ${outcome.mediaType}; the same digest cannot mean something else`,
-        )
-      }
+      if (outcome.kind === 'other-type') throw otherType(outcome)
       return { digest, ...(manifest.subject && { subject: manifest.subject.digest }) }
     },
     async deleteManifest(call, repository, digest) {
@@ -118,6 +113,13 @@ function checkedDigest(put: ManifestPut): Digest {
   throw new RegistryError('DIGEST_INVALID', 'the manifest does not have the digest in the URL', {
     detail: { expected: put.digest, received: digest },
   })
+}
+
+function otherType({ mediaType, isDeleted }: PutOutcome & { kind: 'other-type' }): RegistryError {
+  const why = isDeleted
+    ? `these bytes were deleted here as ${mediaType} and can still be restored as that: push them with that type, or empty the trash first`
+    : `these bytes are stored here as ${mediaType}; the same digest cannot mean something else`
+  return new RegistryError('MANIFEST_INVALID', why)
 }
 
 function missingReferences(digests: readonly Digest[]): RegistryError {
