@@ -5,9 +5,12 @@ import type { Metadata } from './metadata/open-metadata.ts'
 import { beginTakeover, findTakeover, hasTakenOverFiles } from './metadata/takeover.ts'
 import { inspectFolder } from './takeover/inspect.ts'
 import { createTakeover, type Takeover } from './takeover/takeover.ts'
+import { startWatch, type Watch } from './takeover/watch.ts'
+
+/** What goes on, or what is watched when it is over; undefined: there never was such a folder. */
+export type FolderOfDistribution = { takeover: Takeover } | { watch: Watch } | undefined
 
 /**
- * @returns undefined: there is nothing to take over (any more)
  * @throws DatabaseRefusedError: the folder cannot be used as it is; nothing was changed
  */
 export async function startTakeover({
@@ -20,7 +23,7 @@ export async function startTakeover({
   dataFolder: string | undefined
   log: Logger
   now: () => number
-}): Promise<Takeover | undefined> {
+}): Promise<FolderOfDistribution> {
   if (dataFolder === undefined) return undefined
   const { db, processId, snapshot } = metadata
   const known = await findTakeover(db)
@@ -29,7 +32,7 @@ export async function startTakeover({
     throw new DatabaseRefusedError(inspected.why)
   if (known?.completedAt !== undefined) {
     if (inspected.kind === 'nothing' && (await hasTakenOverFiles(db))) throw gone(dataFolder)
-    return undefined
+    return { watch: startWatch({ db, dataFolder, log }) }
   }
   if (inspected.kind !== 'found') {
     if (known !== undefined) throw gone(dataFolder)
@@ -44,7 +47,7 @@ export async function startTakeover({
     return undefined
   }
   for (const note of inspected.notes) log.warn(note)
-  return createTakeover({ db, processId, dataFolder, log, now, snapshot })
+  return { takeover: createTakeover({ db, processId, dataFolder, log, now, snapshot }) }
 }
 
 function gone(dataFolder: string): DatabaseRefusedError {

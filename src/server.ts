@@ -11,6 +11,7 @@ import type { Logger } from './lib/logger.ts'
 import type { Metadata } from './metadata/open-metadata.ts'
 import { createPullRecorder, type PullRecorder } from './metadata/pulls.ts'
 import { createHostedRegistry } from './registry/hosted.ts'
+import type { Registry } from './registry/registry.ts'
 import { registerCollectionMetrics } from './server-metrics.ts'
 import { createRequestObserver } from './server-observe.ts'
 import { addressOf, rulesOf, scrubOf, tlsOf } from './server-rules.ts'
@@ -23,7 +24,7 @@ import { createListener, type Handler, type Listener } from './serving/listener.
 import { createMetrics, type Metrics } from './serving/metrics.ts'
 import { createObserver } from './serving/observe.ts'
 import { createProbes, type Probes } from './serving/probes.ts'
-import { openStorage } from './storage.ts'
+import { openStorage, type Storage } from './storage.ts'
 import { createTakeoverRegistry } from './takeover/takeover-registry.ts'
 
 export type ServerOptions = {
@@ -71,9 +72,7 @@ async function compose(
   const rules = rulesOf(config)
   const hosted = createHostedRegistry({ db: metadata.db, store, clock, log, pulls, processId, boot, rules })
   closers.push(async () => hosted.close())
-  const takeover = await startTakeover({ metadata, dataFolder, log, now: () => clock.now() })
-  if (takeover !== undefined) closers.push(() => takeover.close())
-  const registry = takeover === undefined ? hosted : createTakeoverRegistry(hosted, takeover)
+  const registry = await withTakeover(hosted, options, { metadata, dataFolder }, closers)
   const figures = createCollectionFigures()
   closers.push(startTasks(options, metadata, store, pulls, figures))
 
@@ -124,6 +123,19 @@ async function compose(
     ...(tls && { tls }),
   })
   return running(listener, dataFolder, closeAll, state, config.http.draintimeout)
+}
+
+/** A folder of CNCF Distribution is imported before it is asked, until all of it is. */
+async function withTakeover(
+  hosted: Registry,
+  { log }: ServerOptions,
+  { metadata, dataFolder }: Pick<Storage, 'metadata' | 'dataFolder'>,
+  closers: (() => Promise<void>)[],
+): Promise<Registry> {
+  const folder = await startTakeover({ metadata, dataFolder, log, now: () => systemClock.now() })
+  if (folder === undefined) return hosted
+  closers.push(() => ('takeover' in folder ? folder.takeover.close() : folder.watch.stop()))
+  return 'takeover' in folder ? createTakeoverRegistry(hosted, folder.takeover) : hosted
 }
 
 function startTasks(

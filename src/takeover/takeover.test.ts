@@ -9,7 +9,7 @@ import { createFilesystemBlobStore } from '../blobs/filesystem/store.ts'
 import type { Logger } from '../lib/logger.ts'
 import { openMetadata } from '../metadata/open-metadata.ts'
 import { createPullRecorder } from '../metadata/pulls.ts'
-import { beginTakeover, findTakeover, listFindings } from '../metadata/takeover.ts'
+import { beginTakeover, findTakeover, listFindings, recordLinksWritten } from '../metadata/takeover.ts'
 import { rowsOf } from '../metadata/metadata-fixtures.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { RegistryError } from '../oci/error.ts'
@@ -29,6 +29,7 @@ import {
 } from './takeover-fixtures.ts'
 import { createTakeover, type Takeover } from './takeover.ts'
 import { createTakeoverRegistry } from './takeover-registry.ts'
+import { startWatch } from './watch.ts'
 
 const call = createCall()
 const named = (name: string): RepositoryName => name as RepositoryName
@@ -222,17 +223,19 @@ test('the catalog is right from the first answer: what is here, what waits, what
 
 test('those who ask at the same time share one import; a giant repository holds no other up', () =>
   withFolder(async (folder) => {
-    const manifest = folder.image('giant', 'v0', 'config', ['layer'])
-    for (let tag = 1; tag < 1200; tag++) folder.tag('giant', `v${tag}`, manifest)
+    folder.image('giant', 'v1', 'config', ['layer'])
+    for (let one = 0; one < 300; one++) {
+      const annotations = { number: `${one}`, padding: 'x'.repeat(20_000) }
+      folder.manifest('giant', imageOf('config', ['layer'], { annotations }))
+    }
     folder.image('small', 'v1', 'config', ['layer'])
-    await withProcess(folder, { walks: false }, async ({ registry }) => {
+    await withProcess(folder, { walks: false }, async ({ registry, db }) => {
       const done: string[] = []
       const ask = (name: string, tag: string): Promise<unknown> =>
         registry.getManifest(call, named(name), byTag(tag)).then(() => done.push(name))
-      await Promise.all([ask('giant', 'v1'), ask('giant', 'v1199'), sleep(5).then(() => ask('small', 'v1'))])
+      await Promise.all([ask('giant', 'v1'), ask('giant', 'v1'), sleep(5).then(() => ask('small', 'v1'))])
       assert.deepEqual(done, ['small', 'giant', 'giant'])
-      const page = await registry.listTags(call, named('giant'), { limit: 5000 })
-      assert.equal(page.names.length, 1200)
+      assert.deepEqual(await rowsOf(db, 'SELECT max(manifests) AS n FROM repository_counts'), [{ n: 301 }])
     })
   }))
 
@@ -365,5 +368,33 @@ test('an end in the middle: the next start goes on where it was', () =>
       await completed(takeover)
       assert.match(log.lines[0] ?? '', /taking over 150 repositories.*\([1-9]\d* were done before\)/)
       assert.deepEqual(await rowsOf(db, 'SELECT sum(tags) AS tags FROM repository_counts'), [{ tags: 150 }])
+    })
+  }))
+
+test('what a Distribution writes after the mark is told; what Berth wrote itself is not', () =>
+  withFolder(async (folder) => {
+    for (const name of ['a', 'b', 'c']) folder.image(name, 'v1', 'config', ['layer'])
+    await settle()
+    await withProcess(folder, { walks: true, lookAgainMs: 50 }, async ({ db, takeover }) => {
+      await completed(takeover)
+      const told = async (): Promise<string> => {
+        const log = collectLog()
+        const watch = startWatch({ db, dataFolder: folder.root, log, firstMs: 1 })
+        await sleep(500)
+        await watch.stop()
+        return log.lines.join('\n')
+      }
+      await settle()
+      assert.equal(await told(), '')
+      folder.tag(
+        'b',
+        'late',
+        folder.manifest('b', imageOf('config', ['layer'], { annotations: { late: 'yes' } })),
+      )
+      folder.image('d', 'v1', 'config', ['layer'])
+      assert.match(await told(), /^2 repositories .* after Berth had taken it over.*\["b","d"\]/)
+      await settle()
+      await recordLinksWritten(db, Date.now())
+      assert.equal(await told(), '')
     })
   }))
