@@ -13,7 +13,7 @@ import { test } from 'node:test'
 import type { ObjectId } from '../blobs/blob-store.ts'
 import { createFilesystemBlobStore } from '../blobs/filesystem/store.ts'
 import { commitBlob, mountFrom } from '../metadata/blob-links.ts'
-import { dueCandidates, reviewCandidate } from '../metadata/collect.ts'
+import { claimCandidates, reviewCandidate } from '../metadata/collect.ts'
 import { deleteManifestRow, deleteTagRow, unlinkBlob } from '../metadata/deletions.ts'
 import { claimGarbage, forgetObjects } from '../metadata/garbage.ts'
 import { emptyTrash } from '../metadata/empty-trash.ts'
@@ -130,7 +130,7 @@ function createWorld(root: string, seed: number) {
   async function collect(): Promise<void> {
     now += random(2) * DAY
     for (let round = 0; round < 3; round++) {
-      for (const candidate of await dueCandidates(db, now, 1000))
+      for (const candidate of await claimCandidates(db, now, 1000))
         await reviewCandidate(db, candidate, now, DAY)
     }
     const garbage = await claimGarbage(db, now, 1000)

@@ -23,7 +23,7 @@ import {
 import { algorithmOf, type Digest } from '../oci/digest.ts'
 import { addTo, type BoundedList, boundedList } from './bounded-list.ts'
 import { incompleteImages } from './incomplete.ts'
-import { BackupError, isId } from './layout.ts'
+import { BackupError, isId, namesIn } from './layout.ts'
 import { removeDatabase } from './rebuild-base.ts'
 
 export type RestoreOptions = {
@@ -56,14 +56,22 @@ export type RestoreReport = {
 }
 
 /**
+ * Folders without files count as empty: a restore that was killed at once leaves such.
  * @throws BackupError: the folder has something in it
  */
 export function requireEmpty(dataFolder: string): void {
-  if (!existsSync(dataFolder)) return
-  const names = readdirSync(dataFolder).filter((name) => name !== 'lost+found')
-  if (names.length === 0 || (names.length === 1 && existsSync(join(dataFolder, OWN_FOLDER, RESTORING_FILE))))
-    return
+  const names = namesIn(dataFolder).filter((name) => name !== 'lost+found')
+  const own = join(dataFolder, OWN_FOLDER)
+  const isOwn = names.every((name) => name === OWN_FOLDER)
+  if (isOwn && (existsSync(join(own, RESTORING_FILE)) || !hasFiles(own))) return
   throw new BackupError(`${dataFolder} is not empty: a backup is restored into an empty or a new folder only`)
+}
+
+function hasFiles(folder: string): boolean {
+  if (!existsSync(folder)) return false
+  return readdirSync(folder, { withFileTypes: true }).some(
+    (entry) => !entry.isDirectory() || hasFiles(join(folder, entry.name)),
+  )
 }
 
 /** @throws BackupError, AbortError, what the folder cannot take; run again, it goes on */
