@@ -1,0 +1,100 @@
+/**
+ * The metadata database of a registry at work is lost after kill -9, and made again: every row is as it was, and what
+ * was acknowledged is served.
+ */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { dumpDatabase } from '../../src/backup/dump.fixture.ts'
+import { writeSnapshot } from '../../src/metadata/sqlite/snapshot.ts'
+import { createRegistryClient } from '../lib/registry-client.ts'
+import { startServer } from '../lib/start-server.ts'
+import { afterwards, temporaryFolder } from '../lib/temporary.ts'
+import { createLedger } from './ledger.ts'
+import { startLoad } from './load.ts'
+import { pushStillLife, verifyStillLife } from './still-life.ts'
+import { assertNothingLost, createFindings, summaryOf, verifyLedger } from './verify.ts'
+
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
+
+function rebuild(root: string, ...args: string[]): { status: number | null; out: string; err: string } {
+  const env = { ...process.env, REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root }
+  const ran = spawnSync(process.execPath, [MAIN, 'rebuild', ...args], {
+    env,
+    encoding: 'utf8',
+    timeout: 60_000,
+  })
+  return { status: ran.status, out: ran.stdout, err: ran.stderr }
+}
+
+function lose(database: string): void {
+  for (const suffix of ['', '-wal', '-shm']) rmSync(`${database}${suffix}`, { force: true })
+}
+
+for (const withSnapshot of [true, false]) {
+  const from = withSnapshot ? 'a snapshot and the journal' : 'the journal alone'
+  test(`a lost database is made again from ${from}`, { timeout: 120_000 }, async (context) => {
+    const root = temporaryFolder(context, 'rebuild')
+    const folder = join(root, 'berth')
+    const database = join(folder, 'metadata.db')
+    const ledger = createLedger()
+    let server = await startServer({ root })
+    afterwards(context, () => server.kill())
+    let client = createRegistryClient(server.url)
+    const stillLife = await pushStillLife(client, 30)
+    const running = rebuild(root)
+    assert.deepEqual(
+      [running.status, /a Berth is running on .*: end it first/.test(running.err)],
+      [1, true],
+      running.err,
+    )
+    const load = startLoad({ url: server.url, ledger, clients: 6, seed: 11, round: 'r' })
+    await sleep(700)
+    if (withSnapshot) {
+      const folders = {
+        databasePath: database,
+        snapshots: join(folder, 'snapshots'),
+        journal: join(folder, 'journal'),
+      }
+      writeSnapshot(folders, '')
+    }
+    await sleep(900)
+    await load.stop()
+    client.close()
+    // Lines are written behind the answers: the last ones are on their way for a moment.
+    await sleep(50)
+    await server.kill()
+    const lost = join(root, 'lost.db')
+    for (const suffix of ['', '-wal']) {
+      if (existsSync(`${database}${suffix}`)) copyFileSync(`${database}${suffix}`, `${lost}${suffix}`)
+    }
+    const before = dumpDatabase(lost)
+    if (withSnapshot) lose(database)
+    else writeFileSync(database, 'damaged, beyond any doubt and any repair')
+
+    await assert.rejects(startServer({ root }), /"?berth rebuild/)
+    const ran = rebuild(root)
+    assert.equal(ran.status, 0, ran.out + ran.err)
+    assert.match(ran.out, withSnapshot ? /from the snapshot / : /made from the journal alone/)
+    assert.equal(/the old database is now .*aside/.test(ran.out), !withSnapshot)
+    assert.deepEqual(dumpDatabase(database), before)
+    assert.ok(readdirSync(folder).some((name) => /^rebuilt-.*\.json$/.test(name)))
+    const again = rebuild(root)
+    assert.deepEqual([again.status, /is whole: there is nothing to rebuild/.test(again.err)], [1, true])
+
+    server = await startServer({ root })
+    client = createRegistryClient(server.url)
+    const findings = createFindings()
+    await verifyLedger({ client, ledger, findings, all: true })
+    await verifyStillLife(client, stillLife, findings)
+    client.close()
+    await server.stop()
+    assertNothingLost(findings, summaryOf(findings))
+    context.diagnostic(
+      `${ledger.acknowledgements()} acknowledgements; ${before['manifests']?.length} manifests, ${before['tag_moves']?.length} moves of tags, ${before['deletions']?.length} deletions`,
+    )
+  })
+}
