@@ -1,5 +1,5 @@
 /** The links of `_layers` and the files they lead to. */
-import { accessSync, constants, type Stats } from 'node:fs'
+import { closeSync, openSync, type Stats } from 'node:fs'
 import { type Digest, digestOf } from '../oci/digest.ts'
 import { refusalText } from './file-errors.ts'
 import type { FoundBatch, FoundBlob } from './found.ts'
@@ -69,7 +69,7 @@ export function sizeAndStamp(stats: Stats): { size: number; stamp: number } {
 function isReadable(reading: Reading, path: string): boolean {
   if (process.geteuid?.() === 0) return true
   try {
-    accessSync(`${reading.dataFolder}/${path}`, constants.R_OK)
+    closeSync(openSync(`${reading.dataFolder}/${path}`, 'r'))
     return true
   } catch (error) {
     reading.find('not-readable', `${path} ${refusalText(error)}`)

@@ -1,6 +1,7 @@
 /** Folders written out file by file, and exactly what is read from them. */
 import assert from 'node:assert/strict'
-import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { temporaryFolder } from '../../test/lib/temporary.ts'
@@ -9,6 +10,7 @@ import type { RepositoryName } from '../oci/reference.ts'
 import type { FindingKind, FoundBatch } from './found.ts'
 import { readRepository } from './read-repository.ts'
 import {
+  asAnybody,
   createDistributionFolder,
   describe,
   type DistributionFolder,
@@ -486,3 +488,44 @@ test('nested repositories are not each other’s', (t) => {
   const digests = (name: string) => read(folder, name as RepositoryName).blobs.map(({ digest }) => digest)
   assert.deepEqual([digests('team'), digests('team/app')], [[sha256Of('outer')], [sha256Of('inner')]])
 })
+
+const noUsers = process.seteuid === undefined && 'SKIPPED: needs users'
+
+test('told: what the system does not let this user read', { skip: noUsers }, async (t) => {
+  const folder = folderFor(t)
+  chmodSync(folder.root, 0o755)
+  folder.image(NAME, '1', 'config', ['layer'])
+  folder.image(NAME, '2', 'other', [])
+  const forbidden = [
+    folder.blobFile(sha256Of('layer')),
+    folder.blobFile(sha256Of(imageOf('other', []))),
+    `${R}/_layers/sha256/${hexOf(sha256Of('other'))}/link`,
+    `${R}/_manifests/tags/1`,
+    `${R}/_uploads`,
+  ]
+  mkdirSync(join(folder.v2, R, '_uploads'))
+  for (const path of forbidden) chmodSync(join(folder.v2, path), 0)
+  await asAnybody(() => {
+    const told = read(folder).findings.filter(([kind]) => kind === 'not-readable')
+    assert.equal(told.length, 5, JSON.stringify(told, null, 1))
+    for (const [, detail] of told)
+      assert.match(detail, /may not be read by this user \(\d+\): run as the user that owns it/)
+  })
+})
+
+test('a pipe in the place of a file does not stop the reading', { skip: missingMkfifo() }, (t) => {
+  const folder = folderFor(t)
+  folder.image(NAME, '1', 'config', ['layer'])
+  folder.manifest(NAME, DAMAGED)
+  const pipes = [`${R}/_layers/sha256/${hexOf(sha256Of('layer'))}/link`, folder.blobFile(sha256Of(DAMAGED))]
+  for (const path of pipes) {
+    folder.remove(path)
+    execFileSync('mkfifo', [join(folder.v2, path)])
+  }
+  const kinds = read(folder).findings.map(([kind]) => kind)
+  assert.deepEqual(kinds.sort(), ['bad-link', 'layer-without-link', 'unreadable-manifest'])
+})
+
+function missingMkfifo(): string | false {
+  return process.platform === 'win32' && 'SKIPPED: needs pipes in the file system'
+}

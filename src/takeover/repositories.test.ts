@@ -7,7 +7,7 @@ import { temporaryFolder } from '../../test/lib/temporary.ts'
 import { isRepositoryName, type RepositoryName } from '../oci/reference.ts'
 import type { Finding } from './found.ts'
 import { findRepositoryFolder, walkRepositories } from './repositories.ts'
-import { createDistributionFolder, type DistributionFolder } from './takeover-fixtures.ts'
+import { asAnybody, createDistributionFolder, type DistributionFolder } from './takeover-fixtures.ts'
 
 function folderFor(t: TestContext): DistributionFolder {
   return createDistributionFolder(temporaryFolder(t, 'takeover'))
@@ -192,15 +192,4 @@ test('no folder, an empty one, and a file in its place', async (t) => {
 
 function cannotBeRefused(): string | false {
   return process.seteuid === undefined && 'SKIPPED: needs users'
-}
-
-/** As a user whom the system refuses: root may read everything. */
-async function asAnybody(work: () => Promise<void>): Promise<void> {
-  if (process.geteuid?.() !== 0) return work()
-  process.seteuid?.(65534)
-  try {
-    await work()
-  } finally {
-    process.seteuid?.(0)
-  }
 }

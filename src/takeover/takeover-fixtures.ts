@@ -125,6 +125,17 @@ export function createDistributionFolder(root: string) {
 
 export type DistributionFolder = ReturnType<typeof createDistributionFolder>
 
+/** As a user whom the system refuses: root may read everything. For tests that do one thing at a time. */
+export async function asAnybody(work: () => Promise<void> | void): Promise<void> {
+  if (process.geteuid?.() !== 0) return work()
+  process.seteuid?.(65534)
+  try {
+    await work()
+  } finally {
+    process.seteuid?.(0)
+  }
+}
+
 export type BigFolder = {
   repositories: number
   /** In each repository; each tag has a manifest of its own. */

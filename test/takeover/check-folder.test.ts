@@ -45,7 +45,7 @@ async function askAll(client: RegistryClient, ledger: Ledger): Promise<Has> {
   for (const repository of ledger.repositories) {
     for (const tag of (await client.listTags(repository)) ?? []) {
       const { status, headers } = await client.getManifest(repository, tag)
-      if (status === 200) has.add(`tag ${repository} ${tag} ${headers['docker-content-digest']}`)
+      if (status === 200) has.add(`tag ${repository} ${tag} ${String(headers['docker-content-digest'])}`)
     }
   }
   return has
