@@ -24,7 +24,17 @@ const GROUPS: Record<string, readonly string[]> = {
   takeover: ['test/takeover/**/*.test.ts'],
   bench: ['bench/**/*.test.ts'],
 }
-const ALL = ['unit', 'protocol', 'conformance', 'compat', 'takeover', 'bench', 'package', 'clients', 'durability']
+const ALL = [
+  'unit',
+  'protocol',
+  'conformance',
+  'compat',
+  'takeover',
+  'bench',
+  'package',
+  'clients',
+  'durability',
+]
 /** Heavy tests share one machine's disk and cores: one file at a time there. */
 const ALONE: ReadonlySet<string> = new Set(['clients', 'durability'])
 

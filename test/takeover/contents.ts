@@ -215,9 +215,12 @@ async function fillVictims(push: Pusher): Promise<Filled['victims']> {
 /** Key → what the registry answered. Keys are the ledger's entries, the lists, and what served manifests name. */
 export type Served = Map<string, string>
 
-/** Asks for everything in the ledger, and for the lists. */
-export async function askForAll(client: RegistryClient, ledger: Ledger): Promise<Served> {
-  const served: Served = new Map()
+/** Asks for everything in the ledger, and for the lists. What was answered is in `served` also where this throws. */
+export async function askForAll(
+  client: RegistryClient,
+  ledger: Ledger,
+  served: Served = new Map(),
+): Promise<Served> {
   const told = async (key: string, asked: ReturnType<RegistryClient['ask']>): Promise<void> => {
     const { status, body, headers } = await asked
     const digest = createHash('sha256').update(body).digest('hex')

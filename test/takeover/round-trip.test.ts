@@ -24,6 +24,7 @@ import {
   type Ledger,
   type Served,
 } from './contents.ts'
+import { isSameBlob } from './expected.ts'
 import { clearStumblingBlocks, damage } from './damage.ts'
 import { collectGarbage, type Peer, PEERS, startPeer } from './peers.ts'
 import { differencesOfFolders, dumpFolder } from './still-folder.ts'
@@ -133,11 +134,6 @@ function taking(lost: readonly string[]) {
     if (key === 'catalog') return isPart(after, before) && !after.includes('alone')
     return isSameBlob(key, before, after)
   }
-}
-
-/** The bytes are the same; of what type a blob is, nobody knows. */
-function isSameBlob(key: string, before: string, after: string): boolean {
-  return key.startsWith('blob ') && before.split(' ')[1] === after.split(' ')[1] && before.startsWith('200')
 }
 
 function isPart(part: string, all: string): boolean {
