@@ -114,8 +114,9 @@ test(
       const { server, client } = await started(context, root)
       const name = bigName((kill * 61) % count)
       assert.equal(await statusOf(client, `/v2/${name}/manifests/v1`), 200)
-      await sleep(100 * kill)
+      await sleep(40 * kill)
       await server.kill()
+      ended ||= ENDED.test(server.log())
     }
     const { server, client } = await started(context, root)
     assert.deepEqual(await catalogOf(client, 50), namesOf(count))
