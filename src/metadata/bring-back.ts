@@ -13,7 +13,7 @@ const LOCK_RESTORABLE: Statement = {
   sql: `SELECT 1 AS there FROM manifests m
         WHERE m.repository_id = :repositoryId AND m.digest = :digest
         AND (m.expires_at IS NULL
-          OR (m.expires_at > :now OR EXISTS (SELECT 1 FROM manifest_refs h
+          OR (m.expires_at > :dueAfter OR EXISTS (SELECT 1 FROM manifest_refs h
             WHERE h.repository_id = m.repository_id AND h.held_manifest = m.digest))
           AND NOT EXISTS (SELECT 1 FROM deletions e WHERE e.id = m.deletion_id AND e.emptied_at IS NOT NULL))`,
   rows: true,
@@ -71,8 +71,9 @@ export const BRING_BACK: readonly Step[] = [
   { statement: RESTORE_MANIFESTS },
 ]
 
-export function bringBackParams(now: number): { now: number; leaseUntil: number } {
-  return { now, leaseUntil: now + LEASE_MS }
+/** @param evenWhenDue for the journal, which does not tell of the leases that kept it on then */
+export function bringBackParams(now: number, evenWhenDue: boolean) {
+  return { now, leaseUntil: now + LEASE_MS, dueAfter: evenWhenDue ? 0 : now }
 }
 
 /** @param at where {@link BRING_BACK} begins in the transaction */

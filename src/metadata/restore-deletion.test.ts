@@ -5,7 +5,7 @@ import { MEDIA_TYPE } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import { type Fixture, pushBlob, readBlob, repository, sha256, tag } from '../registry/hosted-fixtures.ts'
 import { forgetUnusedRepositories } from './repositories.ts'
-import type { Restored } from './restore-deletion.ts'
+import { restoreDeletion, type Restored } from './restore-deletion.ts'
 import {
   A,
   at,
@@ -22,6 +22,7 @@ import {
   pullWhole,
   query,
   restore,
+  restorer,
   rowsLeft,
   withUndo,
 } from './undo-fixtures.ts'
@@ -69,6 +70,14 @@ test('an index with children, a signature and a signature of that: each way of d
       )
       await pass(f, 80)
       assert.deepEqual(await pullWhole(f, by(root)), whole)
+      assert.deepEqual(
+        await query(f, 'SELECT tags, manifests, bytes FROM repository_counts'),
+        await query(
+          f,
+          `SELECT (SELECT count(*) FROM tags) AS tags, (SELECT count(*) FROM manifests) AS manifests,
+            (SELECT sum(size) FROM blobs) AS bytes`,
+        ),
+      )
     })
 })
 
@@ -112,9 +121,14 @@ test('after its time it is refused, also in the minute before the collector come
     f.clock.advance(DAY)
     const early = await restore(f, 1)
     assert.ok(early.kind === 'gone' && early.deletion.digest === digest)
+    assert.equal((await restoreDeletion(f.metadata.db, 1, restorer(f), true)).kind, 'restored')
+    await drop(f, digest)
+    f.clock.advance(DAY)
     await collect(f)
-    assert.equal((await restore(f, 1)).kind, 'gone')
-    assert.deepEqual(await query(f, 'SELECT restored_at FROM deletions'), [{ restored_at: null }])
+    assert.equal((await restore(f, 2)).kind, 'gone')
+    assert.deepEqual(await query(f, 'SELECT restored_at FROM deletions WHERE id = 2'), [
+      { restored_at: null },
+    ])
   }))
 
 test('a tag that points elsewhere by now is left alone, and named', () =>

@@ -74,7 +74,7 @@ const RESTORE_LINK: Statement = {
   name: 'restore-link',
   sql: `UPDATE blob_links SET unlinked_at = NULL, kept_until = NULL, lease_until = max(lease_until, :leaseUntil)
         WHERE digest = :digest AND repository_id = :repositoryId
-        AND (unlinked_at IS NULL OR coalesce(kept_until, :until) > :now
+        AND (unlinked_at IS NULL OR coalesce(kept_until, :until) > :dueAfter
           OR EXISTS (SELECT 1 FROM manifest_refs h WHERE h.held_blob = :digest AND h.repository_id = :repositoryId))`,
 }
 const FILL_WAITING: Statement = {
@@ -109,8 +109,14 @@ const CLAIM: readonly Step[] = [{ statement: CLAIM_RESTORE, expect: 1 }, LOCK_RE
 /**
  * Undoes one deletion, all of it or nothing: what was deleted is back, whole, with its tags whose names are free.
  * @param actor its cause is what the history says, `restore`
+ * @param evenWhenDue as long as it is there at all: for a change that the journal tells of
  */
-export async function restoreDeletion(db: Db, id: number, actor: Actor): Promise<Restored> {
+export async function restoreDeletion(
+  db: Db,
+  id: number,
+  actor: Actor,
+  evenWhenDue = false,
+): Promise<Restored> {
   const row = await findRow(db, id)
   if (row === undefined) return { kind: 'unknown' }
   const deletion = deletionFromRow(row)
@@ -120,7 +126,7 @@ export async function restoreDeletion(db: Db, id: number, actor: Actor): Promise
     steps: [...CLAIM, ...(deletion.kind === 'blob' ? RESTORE_BLOB : [...BRING_BACK, ...RESTORE_TAGS])],
     params: {
       ...actorParams(actor),
-      ...bringBackParams(actor.now),
+      ...bringBackParams(actor.now, evenWhenDue),
       deletion: id,
       repositoryId: deletion.repositoryId,
       digest: row['digest'] as Uint8Array,

@@ -174,6 +174,7 @@ const BEFORE = 2
 /**
  * Points a tag to a manifest that its history names, which is brought back from the trash with all that it needs.
  * @param digest absent: where it pointed before its last move or deletion
+ * @param evenWhenDue as long as it is there at all: for a change that the journal tells of
  */
 export async function restoreTag(
   db: Db,
@@ -181,6 +182,7 @@ export async function restoreTag(
   tag: Tag,
   digest: Digest | undefined,
   actor: Actor,
+  evenWhenDue = false,
 ): Promise<TagRestored> {
   for (;;) {
     const row = await findRepository(db, repository)
@@ -203,7 +205,13 @@ export async function restoreTag(
         ...(row.published ? [] : [PUBLISH_REPOSITORY]),
         ...MOVE_TAGS,
       ],
-      params: { ...actorParams(actor), ...bringBackParams(actor.now), ...params, from, tags: tagList([tag]) },
+      params: {
+        ...actorParams(actor),
+        ...bringBackParams(actor.now, evenWhenDue),
+        ...params,
+        from,
+        tags: tagList([tag]),
+      },
       touches: [repository],
       journal: [{ do: 'restore-tag', repository, tag, digest: target, ...actorEntry(actor) }],
     })
