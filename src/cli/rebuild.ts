@@ -6,6 +6,8 @@ import { rebuild, type RebuildReport } from '../backup/rebuild.ts'
 import { RESTORING_FILE } from '../metadata/lost-database.ts'
 import { runningProcesses } from '../metadata/sqlite/presence.ts'
 import type { OpenedFiles } from '../storage.ts'
+import { importAll } from '../takeover/import-all.ts'
+import { inspectFolder } from '../takeover/inspect.ts'
 import { CONFIG_HELP, CONFIG_OPTION, parseArguments } from './arguments.ts'
 import type { Command, Io } from './command.ts'
 import { bytesText, createProgress } from './progress.ts'
@@ -87,8 +89,20 @@ async function run(
   io: Io,
 ): Promise<RebuildReport> {
   const progress = createProgress(io)
+  const { dataFolder } = files
+  const inspected = inspectFolder(dataFolder)
   try {
     return await rebuild({
+      ...(inspected.kind === 'found' && {
+        takeOver: (db) =>
+          importAll(db, {
+            dataFolder,
+            now: Date.now,
+            progress: (repositories) =>
+              progress.update(`${repositories} repositories of CNCF Distribution read`),
+            signal,
+          }),
+      }),
       folder: files.folder,
       databasePath: files.databasePath,
       store: files.store,

@@ -6,10 +6,12 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import test from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { dumpDatabase } from '../../src/backup/dump.fixture.ts'
 import { writeSnapshot } from '../../src/metadata/sqlite/snapshot.ts'
+import { bigName, writeBigFolder } from '../../src/takeover/takeover-fixtures.ts'
 import { createRegistryClient } from '../lib/registry-client.ts'
 import { startServer } from '../lib/start-server.ts'
 import { afterwards, temporaryFolder } from '../lib/temporary.ts'
@@ -97,4 +99,53 @@ for (const withSnapshot of [true, false]) {
       `${ledger.acknowledgements()} acknowledgements; ${before['manifests']?.length} manifests, ${before['tag_moves']?.length} moves of tags, ${before['deletions']?.length} deletions`,
     )
   })
+}
+
+test(
+  'of a takeover all is read again, and what came after it is made again',
+  { timeout: 120_000 },
+  async (context) => {
+    const root = temporaryFolder(context, 'rebuild-takeover')
+    const database = join(root, 'berth', 'metadata.db')
+    writeBigFolder(root, { repositories: 20, tags: 4, blobs: 3 })
+    let server = await startServer({ root })
+    afterwards(context, () => server.kill())
+    for (let look = 0; !/takeover complete/.test(server.log()); look++) {
+      assert.ok(look < 400, server.log())
+      await sleep(50)
+    }
+    let client = createRegistryClient(server.url)
+    const [name] = [bigName(0)]
+    const [gone, kept] = (await client.listTags(name)) as [string, string]
+    assert.equal((await client.deleteManifest(name, gone)).status, 202)
+    const manifest = await client.getManifest(name, kept)
+    const body = { bytes: manifest.body, digest: '', mediaType: String(manifest.headers['content-type']) }
+    assert.equal((await client.putManifest(name, 'again', body)).status, 201)
+    client.close()
+    await sleep(50)
+    await server.kill()
+    const before = tagRows(database)
+    lose(database)
+    rmSync(join(root, 'berth', 'snapshots'), { recursive: true })
+    const ran = rebuild(root)
+    assert.equal(ran.status, 0, ran.out + ran.err)
+    assert.deepEqual(tagRows(database), before)
+    server = await startServer({ root })
+    client = createRegistryClient(server.url)
+    const tags = (await client.listTags(name)) as string[]
+    assert.deepEqual([tags.includes(gone), tags.includes('again'), tags.includes(kept)], [false, true, true])
+    client.close()
+    await server.stop()
+  },
+)
+
+function tagRows(database: string): string[] {
+  const db = new DatabaseSync(database)
+  const rows = db
+    .prepare(
+      'SELECT r.name, t.name AS tag, hex(t.digest) AS digest FROM tags t JOIN repositories r ON r.id = t.repository_id',
+    )
+    .all()
+  db.close()
+  return rows.map((row) => JSON.stringify(row)).sort()
 }
