@@ -103,7 +103,7 @@ async function check(request: CheckRequest, data: OpenedData, io: Io, signal: Ab
     io.stderr.write(`berth check: interrupted${goOn}\n`)
     return 1
   }
-  return report.unsolved() - (removed?.files ?? 0) > 0 ? 1 : 0
+  return report.unsolved() - (removed?.own ?? 0) > 0 ? 1 : 0
 }
 
 /** Why it is not to begin. */

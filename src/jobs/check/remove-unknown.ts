@@ -42,7 +42,8 @@ export async function removalRefused(
   return undefined
 }
 
-export type Removed = { files: number; bytes: number; errors: string[] }
+/** `own`: of those, how many were Berth's own. */
+export type Removed = { files: number; own: number; bytes: number; errors: string[] }
 
 /** @param linkCount how many names a file has: what an export made by links since then is left alone */
 export async function removeUnknown(
@@ -51,7 +52,7 @@ export async function removeUnknown(
   signal: AbortSignal,
 ): Promise<Removed> {
   const { db, store, now, linkCount } = parts
-  const removed: Removed = { files: 0, bytes: 0, errors: [] }
+  const removed: Removed = { files: 0, own: 0, bytes: 0, errors: [] }
   for (const file of files) {
     signal.throwIfAborted()
     // A backup or an export may have begun since.
@@ -62,6 +63,7 @@ export async function removeUnknown(
     const [result] = await store.remove([file.object])
     if (result?.removed === true) {
       removed.files++
+      if (path === undefined) removed.own++
       removed.bytes += file.size
     } else if (removed.errors.length < 10) {
       removed.errors.push(`${path ?? file.object.id}: ${String(result?.error)}`)

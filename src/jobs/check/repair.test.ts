@@ -257,7 +257,7 @@ test('unknown files are removed when asked for, but not from under a backup, nor
     c.sql(`INSERT INTO removal_holds (id, reason, until) VALUES ('b', 'a backup', ${c.clock.now() + 1000})`)
     assert.match((await refusal(2, 1)) ?? '', /a backup is reading the files/)
     const removing = { db, store: c.store, now: c.clock.now, linkCount: async () => 1 }
-    assert.deepEqual(await removeUnknown(removing, files, never), { files: 0, bytes: 0, errors: [] })
+    assert.deepEqual(await removeUnknown(removing, files, never), { files: 0, own: 0, bytes: 0, errors: [] })
     c.sql('DELETE FROM removal_holds')
     // Somebody's row has come to know one meanwhile.
     const known = { object: { id: '4'.repeat(32) as never }, size: 1, modifiedAt: 0 }
