@@ -22,15 +22,17 @@ import { assertNothingLost, createFindings, summaryOf, verifyLedger } from './ve
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 
-function rebuild(root: string, ...args: string[]): { status: number | null; out: string; err: string } {
+function berth(root: string, ...args: string[]): { status: number | null; out: string; err: string } {
   const env = { ...process.env, REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root }
-  const ran = spawnSync(process.execPath, [MAIN, 'rebuild', ...args], {
+  const ran = spawnSync(process.execPath, [MAIN, ...args], {
     env,
     encoding: 'utf8',
     timeout: 60_000,
   })
   return { status: ran.status, out: ran.stdout, err: ran.stderr }
 }
+
+const rebuild = (root: string, ...args: string[]) => berth(root, 'rebuild', ...args)
 
 function lose(database: string): void {
   for (const suffix of ['', '-wal', '-shm']) rmSync(`${database}${suffix}`, { force: true })
@@ -130,6 +132,19 @@ test(
     const ran = rebuild(root)
     assert.equal(ran.status, 0, ran.out + ran.err)
     assert.deepEqual(tagRows(database), before)
+    // Files that Distribution wrote are backed up as what they are, and restored as Berth's own.
+    const [to, restored] = ['to', 'restored'].map((name) =>
+      join(temporaryFolder(context, 'backup'), name),
+    ) as [string, string]
+    for (const args of [
+      ['backup', to],
+      ['restore', to, '--to', restored, '--verify'],
+    ]) {
+      const { status, out, err } = berth(root, ...args)
+      assert.equal(status, 0, out + err)
+    }
+    assert.deepEqual(tagRows(join(restored, 'berth', 'metadata.db')), before)
+    assert.equal(existsSync(join(restored, 'docker')), false)
     server = await startServer({ root })
     client = createRegistryClient(server.url)
     const tags = (await client.listTags(name)) as string[]
