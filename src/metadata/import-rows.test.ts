@@ -370,6 +370,27 @@ test('one process walks; another takes over when it is gone, says nothing any mo
     assert.equal(await claimWalk(two.db, two.processId, NOW + DAY), false)
   }))
 
+test('a child that was linked as a blob too is held as the manifest that it is', () =>
+  withTakeover(async (db) => {
+    const batches: ImportBatch[] = [
+      {
+        blobs: [blobAt(IMAGE, T), blobAt('{}', T), blobAt('layer', T)],
+        manifests: [manifestOf(INDEX, T)],
+        tags: [],
+      },
+      { blobs: [], manifests: [manifestOf(IMAGE, T)], tags: [] },
+    ]
+    const [first, second] = stepsOf(db, await targetOf(db), batches)
+    const held = async () =>
+      (await dump(db))['refs']
+        ?.filter(({ kind }) => kind === 'child')
+        .map((row) => [row['held_manifest'], row['held_blob']])
+    await first?.()
+    assert.deepEqual(await held(), [['', hex(digestOfText(IMAGE))]])
+    await second?.()
+    assert.deepEqual(await held(), [[hex(digestOfText(IMAGE)), '']])
+  }))
+
 async function straight(): Promise<Awaited<ReturnType<typeof dump>>> {
   let rows: Awaited<ReturnType<typeof dump>> | undefined
   await withTakeover(async (db) => {

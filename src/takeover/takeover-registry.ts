@@ -53,19 +53,27 @@ export function createTakeoverRegistry(
       after(waitFor(name), () => inner.listReferrers(call, name, subject, artifactType, page)),
     async listRepositories(call, page) {
       if (takeover.isComplete()) return inner.listRepositories(call, page)
-      // The folder first: what is imported between the two looks is then in the rows, and in both at worst.
-      const waiting = await takeover.listWaiting(page.after ?? '', page.limit).catch((error: unknown) => {
-        throw translateStorageError(error)
-      })
+      // As far as the rows fill the page, so that a folder that is almost done is not walked to its end.
+      const first = await inner.listRepositories(call, page)
+      const last = first.more ? first.names.at(-1) : undefined
+      const waiting = await takeover
+        .listWaiting(page.after ?? '', page.limit, last)
+        .catch((error: unknown) => {
+          throw translateStorageError(error)
+        })
+      // Again: what was imported between the two looks is in the rows now.
       const here = await inner.listRepositories(call, page)
-      return merge(waiting, here, page.limit)
+      return merge(waiting, here, page.limit, last)
     },
   } satisfies Registry
 }
 
 type Names = { names: readonly string[]; more: boolean }
 
-function merge(one: Names, other: Names, limit: number): Names {
+/** @param last what comes behind this name belongs to later pages */
+function merge(one: Names, other: Names, limit: number, last: string | undefined): Names {
   const names = [...new Set([...one.names, ...other.names])].sort()
-  return { names: names.slice(0, limit), more: one.more || other.more || names.length > limit }
+  const wanted = last === undefined ? names : names.filter((name) => name <= last)
+  const more = last !== undefined || one.more || other.more || names.length > limit
+  return { names: wanted.slice(0, limit), more }
 }

@@ -302,6 +302,30 @@ test('while a Distribution still writes, the mark waits; what it writes comes to
     })
   }))
 
+test('a copy of the folder that still goes on: what was half there is whole before the mark', () =>
+  withFolder(async (folder) => {
+    const layer = 'layer '.repeat(30_000)
+    const digest = folder.image('a', 'v1', 'config', [layer])
+    folder.image('b', 'v1', 'config', ['late'])
+    folder.write(folder.blobFile(sha256Of(layer)), layer.slice(0, 100_000))
+    folder.remove(folder.blobFile(sha256Of('late')))
+    await settle()
+    await withProcess(folder, { walks: false }, async ({ registry }) => {
+      await registry.getManifest(call, named('a'), byTag('v1'))
+      await registry.getManifest(call, named('b'), byTag('v1'))
+      await assert.rejects(textOf(registry, 'b', sha256Of('late')), codeOf('BLOB_UNKNOWN'))
+    })
+    await settle()
+    folder.write(folder.blobFile(sha256Of(layer)), layer)
+    folder.blob('late')
+    await withProcess(folder, { walks: true, lookAgainMs: 100 }, async ({ registry, takeover }) => {
+      await completed(takeover)
+      assert.equal((await registry.getManifest(call, named('a'), byTag('v1'))).digest, digest)
+      assert.equal(await textOf(registry, 'a', sha256Of(layer)), layer)
+      assert.equal(await textOf(registry, 'b', sha256Of('late')), 'late')
+    })
+  }))
+
 test('referrers: by their subject, and by the tag that clients kept where there was no list of them', () =>
   withFolder(async (folder) => {
     const subject = folder.image('a', 'v1', 'config', ['layer'])

@@ -18,8 +18,16 @@ export type Takeover = {
    * @throws RegistryError UNAVAILABLE: it cannot be read
    */
   ensure(repository: RepositoryName): Promise<void>
-  /** Names after `after` that Distribution lists and that were not imported yet, in byte order. @throws RegistryError UNAVAILABLE */
-  listWaiting(after: string, limit: number): Promise<{ names: readonly string[]; more: boolean }>
+  /**
+   * Names after `after`, and up to `last` where it is given, that Distribution lists and that were not imported yet, in
+   * byte order.
+   * @throws RegistryError UNAVAILABLE
+   */
+  listWaiting(
+    after: string,
+    limit: number,
+    last: string | undefined,
+  ): Promise<{ names: readonly string[]; more: boolean }>
   isComplete(): boolean
   /** Ends what is under way at the next step; another start goes on. */
   close(): Promise<void>
@@ -102,10 +110,10 @@ export function createTakeover(parts: TakeoverParts): Takeover {
         refuse(name, error)
       }
     },
-    async listWaiting(after, limit) {
+    async listWaiting(after, limit, last) {
       const waiting: string[] = []
-      for (let last = after; waiting.length <= limit;) {
-        const { names } = await reader.list(last, limit + 1, true).catch((error: unknown) => {
+      for (let from = after; waiting.length <= limit;) {
+        const { names } = await reader.list(from, limit + 1, true).catch((error: unknown) => {
           throw error instanceof UnreadableError ? unavailable(error) : error
         })
         const there = await importedOf(
@@ -113,8 +121,8 @@ export function createTakeover(parts: TakeoverParts): Takeover {
           names.map(({ name }) => name),
         )
         for (const { name, published } of names) if (published && !there.has(name)) waiting.push(name)
-        if (names.length <= limit) break
-        last = names.at(-1)?.name ?? last
+        from = names.at(-1)?.name ?? from
+        if (names.length <= limit || (last !== undefined && from >= last)) break
       }
       return { names: waiting.slice(0, limit), more: waiting.length > limit }
     },
