@@ -8,6 +8,7 @@ import type { Digest } from '../oci/digest.ts'
 import {
   createFixture,
   type Fixture,
+  imageOf,
   pushBlob,
   pushImage,
   readBlob,
@@ -281,6 +282,20 @@ test('pushed again while it waited, it stays with its children and referrers', (
     await pushIndex(f, A, [child], ['multi'])
     await pass(f, 200)
     for (const digest of [child, index, sbom]) assert.ok(await isThere(f, A, digest))
+  }))
+
+test('what an index held as a blob is collected when it is pushed as a manifest', () =>
+  withFixture(async (f) => {
+    const image = imageOf('{}', ['layer'])
+    await pushImage(f, 'a', ['v'], ['layer', 'more'])
+    const digest = await pushBlob(f, 'a', image.toString())
+    await pushIndex(f, 'a', [digest], ['index'])
+    await pass(f, 40)
+    for (const content of ['{}', 'layer']) await f.registry.statBlob(f.call, A, sha256(content))
+    await f.registry.putManifest(f.call, A, { mediaType: MEDIA_TYPE.ociManifest, bytes: image, tags: [] })
+    await pass(f, 40)
+    await assert.rejects(readBlob(f, 'a', digest), { code: 'BLOB_UNKNOWN' })
+    assert.ok(await isThere(f, 'a', digest))
   }))
 
 test('a clock that jumps makes the collector wait for as long as a lease', () => {

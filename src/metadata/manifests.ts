@@ -141,6 +141,14 @@ const FILL_WAITING: Statement = {
         WHERE repository_id = :repositoryId AND digest = :digest AND kind = 'child'
         AND held_manifest IS NULL AND held_blob IS NULL`,
 }
+/** The blob that a child was held as is held no longer when {@link PREFER_MANIFEST} is done. */
+const RELEASED_BLOB: Statement = {
+  name: 'candidate-for-blob-of-child',
+  sql: `INSERT INTO candidates (kind, repository_id, digest, due_at)
+        SELECT 'link', l.repository_id, l.digest, max(l.lease_until, :now) FROM blob_links l
+        WHERE l.digest = :digest AND l.repository_id = :repositoryId AND EXISTS (SELECT 1 FROM manifest_refs r
+          WHERE r.held_blob = :digest AND r.repository_id = :repositoryId AND r.kind = 'child')`,
+}
 /** A child that was only there as a blob is now a manifest: that one must not be collected. */
 const PREFER_MANIFEST: Statement = {
   name: 'prefer-manifest-child',
@@ -180,6 +188,7 @@ export async function putManifestRows(
     { statement: UPSERT, expect: 1 },
     { statement: INSERT_REFS },
     { statement: FILL_WAITING },
+    { statement: RELEASED_BLOB },
     { statement: PREFER_MANIFEST },
     ...(repository.published ? [] : [PUBLISH_REPOSITORY]),
     ...(tags.length > 0 ? MOVE_TAGS : []),
