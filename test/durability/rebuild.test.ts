@@ -13,7 +13,7 @@ import { dumpDatabase } from '../../src/backup/dump.fixture.ts'
 import { writeSnapshot } from '../../src/metadata/sqlite/snapshot.ts'
 import { bigName, writeBigFolder } from '../../src/takeover/takeover-fixtures.ts'
 import { createRegistryClient } from '../lib/registry-client.ts'
-import { startServer } from '../lib/start-server.ts'
+import { startServer, type TestServer } from '../lib/start-server.ts'
 import { afterwards, temporaryFolder } from '../lib/temporary.ts'
 import { createLedger } from './ledger.ts'
 import { startLoad } from './load.ts'
@@ -112,10 +112,7 @@ test(
     writeBigFolder(root, { repositories: 20, tags: 4, blobs: 3 })
     let server = await startServer({ root })
     afterwards(context, () => server.kill())
-    for (let look = 0; !/takeover complete/.test(server.log()); look++) {
-      assert.ok(look < 400, server.log())
-      await sleep(50)
-    }
+    await untilTakenOver(server)
     let client = createRegistryClient(server.url)
     const [name] = [bigName(0)]
     const [gone, kept] = (await client.listTags(name)) as [string, string]
@@ -132,6 +129,13 @@ test(
     const ran = rebuild(root)
     assert.equal(ran.status, 0, ran.out + ran.err)
     assert.deepEqual(tagRows(database), before)
+    server = await startServer({ root })
+    client = createRegistryClient(server.url)
+    const tags = (await client.listTags(name)) as string[]
+    assert.deepEqual([tags.includes(gone), tags.includes('again'), tags.includes(kept)], [false, true, true])
+    client.close()
+    await untilTakenOver(server)
+    await server.stop()
     // Files that Distribution wrote are backed up as what they are, and restored as Berth's own.
     const [to, restored] = ['to', 'restored'].map((name) =>
       join(temporaryFolder(context, 'backup'), name),
@@ -145,14 +149,15 @@ test(
     }
     assert.deepEqual(tagRows(join(restored, 'berth', 'metadata.db')), before)
     assert.equal(existsSync(join(restored, 'docker')), false)
-    server = await startServer({ root })
-    client = createRegistryClient(server.url)
-    const tags = (await client.listTags(name)) as string[]
-    assert.deepEqual([tags.includes(gone), tags.includes('again'), tags.includes(kept)], [false, true, true])
-    client.close()
-    await server.stop()
   },
 )
+
+async function untilTakenOver(server: TestServer): Promise<void> {
+  for (let look = 0; !/takeover complete/.test(server.log()); look++) {
+    assert.ok(look < 400, server.log())
+    await sleep(50)
+  }
+}
 
 function tagRows(database: string): string[] {
   const db = new DatabaseSync(database)
