@@ -391,6 +391,36 @@ test('a child that was linked as a blob too is held as the manifest that it is',
     assert.deepEqual(await held(), [[hex(digestOfText(IMAGE)), '']])
   }))
 
+test('a repository that is deleted while it is imported gets nothing more', () =>
+  withTakeover(async (db) => {
+    const [first, second] = stepsOf(db, await targetOf(db))
+    assert.equal(await first?.(), true)
+    await db.write({
+      steps: [{ statement: query('UPDATE repositories SET deleted_at = 1') }],
+      params: {},
+      touches: ['*'],
+    })
+    assert.equal(await second?.(), false)
+    assert.deepEqual((await dump(db))['manifests'], [])
+  }))
+
+test('a file that is to be removed is no new blob; bytes that were verified keep their size', () =>
+  withTakeover(async (db) => {
+    const change = (sql: string) =>
+      db.write({ steps: [{ statement: query(sql) }], params: {}, touches: ['*'] })
+    await importAll(db, BATCHES.slice(0, 1))
+    // Damaged, then pushed again: Distribution's file goes once the takeover is complete.
+    await change(`UPDATE blobs SET damaged_at = 1 WHERE digest = unhex('${hex(sha256('layer'))}')`)
+    const object = { id: '7'.repeat(32) as ObjectId, size: 5, stamp: undefined }
+    await commitBlob(db, await repositoryOf(db, 'other'), sha256('layer'), object, actorAt())
+    await change(`UPDATE blobs SET verified_at = 5 WHERE digest = unhex('${hex(sha256('{}'))}')`)
+    const blobs = [blobAt('layer', T, sha512('layer')), { ...blobAt('{}', T), size: 77 }]
+    assert.deepEqual(await importAll(db, [{ blobs, manifests: [], tags: [] }]), [true])
+    const sizes = new Map((await dump(db))['blobs']?.map((blob) => [blob['digest'], blob['size']]))
+    assert.equal(sizes.get(hex(sha512('layer'))), undefined)
+    assert.equal(sizes.get(hex(sha256('{}'))), 2)
+  }))
+
 async function straight(): Promise<Awaited<ReturnType<typeof dump>>> {
   let rows: Awaited<ReturnType<typeof dump>> | undefined
   await withTakeover(async (db) => {

@@ -134,7 +134,7 @@ const TAGS: Statement = {
         SELECT :repositoryId, j.value ->> 'name', m.digest, j.value ->> 'key', j.value ->> 'at', :by
         FROM json_each(:tags) j
         CROSS JOIN manifests m ON m.repository_id = :repositoryId AND m.digest = unhex(j.value ->> 'digest')
-        WHERE m.deleted_at IS NULL AND m.digest = (SELECT iif(p.at = j.value ->> 'at', p.to_digest, NULL) FROM tag_moves p
+        WHERE m.deleted_at IS NULL AND m.digest = (SELECT p.to_digest FROM tag_moves p
           WHERE p.repository_id = :repositoryId AND p.name = j.value ->> 'name' ORDER BY p.seq DESC LIMIT 1)
         ON CONFLICT (repository_id, name) DO UPDATE SET digest = excluded.digest, moved_at = excluded.moved_at,
           moved_by = excluded.moved_by WHERE tags.digest <> excluded.digest`,
