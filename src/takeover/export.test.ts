@@ -15,7 +15,9 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createFilesystemBlobStore } from '../blobs/filesystem/store.ts'
+import { silentLogger } from '../lib/logger.ts'
 import { markDamaged, objectFromBytes } from '../metadata/blob-links.ts'
 import { holdsInForce } from '../metadata/removal-holds.ts'
 import { rowsOf } from '../metadata/metadata-fixtures.ts'
@@ -37,6 +39,7 @@ import {
 import { exportDistribution, type ExportOptions, ExportRefusedError, type ExportReport } from './export.ts'
 import type { Remark } from './export-repository.ts'
 import { blobPath, currentLinkPath, indexLinkPath, layerLinkPath, revisionLinkPath } from './layout.ts'
+import { startWatch } from './watch.ts'
 
 const A = repository('a')
 const SECOND = 1000
@@ -368,5 +371,25 @@ test(
       touches: [],
     })
     await assert.rejects(run(), /not complete/)
+  }),
+)
+
+test(
+  'whoever looks for what a Distribution wrote later finds nothing of an export',
+  inFolder(async ({ root, berth, export: run }) => {
+    await pushImage(berth, 'a', ['x'])
+    await run({ now: Date.now })
+    const warned: string[] = []
+    const log = { ...silentLogger, warn: (message: string) => void warned.push(message) }
+    const look = async (): Promise<void> => {
+      const watch = startWatch({ db: berth.metadata.db, dataFolder: root, log, firstMs: 0 })
+      await sleep(200)
+      await watch.stop()
+    }
+    await look()
+    assert.deepEqual(warned, [])
+    mkdirSync(join(root, dirname(currentLinkPath(A, tag('later')))), { recursive: true })
+    await look()
+    assert.match(warned.join(), /changed after Berth had taken it over/)
   }),
 )

@@ -5,6 +5,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { join, resolve, sep } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { BlobStore } from '../blobs/blob-store.ts'
 import type { Db } from '../metadata/database.ts'
 import { findRepository } from '../metadata/repositories.ts'
@@ -52,6 +53,8 @@ export type ExportReport = ExportCounts & {
 const MARKER = 'berth-export.json'
 const HOLD_MS = 120_000
 const RENEW_MS = 30_000
+/** Times of files lag behind the clock by a tick: what was written here must not look later than the mark. */
+const SETTLE_MS = 100
 
 /**
  * @throws ExportRefusedError
@@ -89,7 +92,10 @@ export async function exportDistribution(options: ExportOptions): Promise<Export
     )
     await tree.flush()
     // What a Distribution wrote meanwhile, or where nobody has looked, stays in doubt: then none of it is ever removed.
-    if (!isDryRun && !isCut && !isForeign) await markWritten(db, to === undefined ? undefined : folder, now())
+    if (!isDryRun && !isCut && !isForeign) {
+      await sleep(SETTLE_MS)
+      await markWritten(db, to === undefined ? undefined : folder, now())
+    }
     return { ...counts, folder, isCut }
   } finally {
     await hold?.release()
