@@ -139,6 +139,69 @@ test('a blob that was pushed and deleted again after the deletion that is emptie
     assert.equal((await f.registry.statBlob(f.call, A, sha256('twice'))).size, 5)
   }, WEEK))
 
+test('a manifest that was read by its digest stays for its reader, and still nobody can restore it', () =>
+  withUndo(async (f) => {
+    const digest = await image(f, ['v'], ['one'])
+    await pass(f, 40, 7 * DAY)
+    await untag(f, 'v')
+    assert.ok(await isThere(f, by(digest)))
+    const { leased } = await empty(f)
+    assert.deepEqual(leased, [
+      { repository: 'a', digest, kind: 'manifest', until: f.clock.now() + 36 * HOUR },
+    ])
+    await pass(f, 23, 7 * DAY)
+    assert.equal((await restore(f, 1)).kind, 'emptied')
+    assert.equal((await retag(f, 'v')).kind, 'gone')
+    const next = await index(f, ['next'], [digest])
+    await pass(f, 60, 7 * DAY)
+    assert.ok((await pullWhole(f, at('next'))).has(digest) && (await isThere(f, by(next))))
+  }, WEEK))
+
+test('what is deleted anew after the trash was emptied can be restored anew, also what only follows', () =>
+  withUndo(async (f) => {
+    const child = await image(f, ['c'], ['one'])
+    await image(f, ['c'], ['two'])
+    const root = await index(f, ['v'], [child])
+    await untag(f, 'v')
+    assert.ok(await isThere(f, by(root)))
+    await empty(f)
+    await drop(f, root)
+    assert.equal((await retag(f, 'c', child)).kind, 'restored')
+    assert.equal((await restore(f, 2)).kind, 'restored')
+  }, WEEK))
+
+test('both indexes over a child emptied: it goes with them; a signature whose own tag was deleted has its own time', () =>
+  withUndo(async (f) => {
+    const child = await image(f, [], ['one'])
+    const first = await index(f, ['first'], [child])
+    const second = await index(f, ['second'], [child, child])
+    const subject = await image(f, ['subject'], ['two'])
+    const signature = await image(f, ['signature'], ['signed'], subject)
+    await pass(f, 40, 7 * DAY)
+    for (const digest of [first, second, subject]) await drop(f, digest)
+    await untag(f, 'signature')
+    for (const deletion of [1, 2, 3]) assert.equal((await empty(f, { deletion })).due, 1)
+    await collect(f, 7 * DAY)
+    assert.deepEqual(await query(f, 'SELECT count(*) AS n FROM manifests'), [{ n: 1 }])
+    await pass(f, 40, 7 * DAY)
+    assert.equal((await restore(f, 4)).kind, 'restored')
+    assert.ok((await pullWhole(f, at('signature'))).has(signature))
+  }, WEEK))
+
+test('a short keep does not cut a promise that was given before', () =>
+  withUndo(
+    async (f) => {
+      const digest = await image(f, ['v'], ['one'])
+      await untag(f, 'v')
+      assert.ok(await isThere(f, by(digest)))
+      await image(f, ['v'], ['one'])
+      await untag(f, 'v')
+      await pass(f, 23, HOUR)
+      assert.ok((await pullWhole(f, by(digest))).has(digest))
+    },
+    { keepMs: HOUR },
+  ))
+
 test('pages: more deletions than one page, each once, and only those of the repository', () =>
   withUndo(async (f) => {
     for (let number = 0; number < 600; number++) {
