@@ -1,5 +1,6 @@
 /** `berth gc` and `berth garbage-collect` on a folder, beside the process that made it and without one. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { createFilesystemBlobStore } from '../blobs/filesystem/store.ts'
 import { silentLogger } from '../lib/logger.ts'
 import { removeGarbage } from '../jobs/remove-garbage.ts'
@@ -306,3 +308,42 @@ test('-m leaves children of tagged indexes and referrers of what stays, and take
   const there = await Promise.all([child, signature, untagged, itsSignature, now].map(isThere))
   assert.deepEqual(there, [true, true, false, false, true])
 })
+
+test('Ctrl-C ends it early, all that is left is whole, and the next run goes on', async (t) => {
+  const data = await dataOf(t)
+  const { f } = data
+  for (let image = 0; image < 80; image++)
+    await pushImage(f, A, [`v${image}`], ['base'], { annotations: { n: `${image}` } })
+  await pushImage(f, A, ['kept'], ['base'])
+  for (let image = 0; image < 80; image++) await f.registry.deleteTag(f.call, A, tag(`v${image}`))
+  await tidy(data)
+  age(data, 3 * DAY)
+  // 32 at a time, two seconds for each.
+  const main = new URL('../main.ts', import.meta.url).pathname
+  const child = spawn(process.execPath, [main, 'gc', '-c', data.config, '--now', '--rate', '16'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [out, err] = [text(child.stdout), text(child.stderr)]
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  const count = (): Promise<number> => contentsOf(f).then((rows) => rows.manifests)
+  while ((await count()) === 81) await wait(20)
+  child.kill('SIGINT')
+  assert.equal(await ended, 1)
+  assert.match(await err, /ended early; everything is whole/)
+  const left = await count()
+  assert.ok(left > 1 && left < 81, `${left} manifests left`)
+  assert.match(await out, new RegExp(`^Removed ${81 - left} manifests`))
+  // What it had claimed and not looked at is free again after a minute.
+  age(data, 2 * DAY)
+  assert.match((await run(gc, ['-c', data.config])).out, new RegExp(`^Removed ${left - 1} manifests?`, 'm'))
+  assert.deepEqual(await contentsOf(f), { manifests: 1, links: 2, candidates: 0 })
+})
+
+async function contentsOf({
+  metadata,
+}: Fixture): Promise<{ manifests: number; links: number; candidates: number }> {
+  const sql = `SELECT (SELECT count(*) FROM manifests) AS manifests, (SELECT count(*) FROM blob_links) AS links,
+    (SELECT count(*) FROM candidates WHERE kind = 'blob') AS candidates`
+  const [row] = await metadata.db.read({ name: 'contents of gc', sql, rows: true }, {})
+  return { ...(row as { manifests: number; links: number; candidates: number }) }
+}

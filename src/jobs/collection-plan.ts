@@ -37,10 +37,14 @@ import { noPace, type Pace } from './pace.ts'
 /** Plans that are older are forgotten when the next one is made, and all but the newest few. */
 const KEEP_PLANS_MS = 7 * 86_400_000
 const KEEP_PLANS = 20
-/** A page takes about this long at most: a push may have to wait for it. */
-const PAGE_MS = 20
+/**
+ * A page that takes longer is followed by a smaller one: a push may have to wait for it. Most of a small one's time is
+ * the disk's, so they are not made smaller than needed.
+ */
+const PAGE_MS = 80
+const FIRST_PAGE = 128
 const LARGEST_PAGE = 1024
-const SMALLEST_PAGE = 8
+const SMALLEST_PAGE = 16
 
 export type PlanOptions = {
   keepMs: number
@@ -107,7 +111,7 @@ async function planLinks(
 
 /** Runs a pass to its end, in pages that fit the machine. */
 function createPasses(db: Db, { pace = noPace, onProgress }: PlanOptions, signal: AbortSignal): RunPass {
-  let limit = 64
+  let limit = FIRST_PAGE
   let looked = 0
   return async (pass) => {
     let cursor = pass.begin
@@ -122,7 +126,7 @@ function createPasses(db: Db, { pace = noPace, onProgress }: PlanOptions, signal
       onProgress?.(looked)
       const took = performance.now() - began
       if (took > PAGE_MS) limit = Math.max(SMALLEST_PAGE, limit >> 1)
-      else if (took < PAGE_MS / 4) limit = Math.min(LARGEST_PAGE, limit << 1)
+      else if (took < PAGE_MS / 3) limit = Math.min(LARGEST_PAGE, limit << 1)
       // The time it took is what counts here, not how many rows.
       await pace.rest(0, took, signal)
     }

@@ -32,14 +32,20 @@ const ITEM = 'INSERT INTO collection_plan_items (plan_id, kind, repository_id, d
 const AGAIN = `ON CONFLICT (plan_id, kind, repository_id, digest) DO UPDATE SET level = excluded.level WHERE level < 0`
 
 /** A page of candidates, and one of the plan's own items. */
-const DUE_PAGE = `c.due_at <= :until AND (c.due_at, c.id) > (:afterDue, :afterId) AND (c.due_at, c.id) <= (:toDue, :toId)`
+const DUE_PAGE = 'json_each(:ids) j CROSS JOIN candidates c ON c.id = j.value'
 const ITEM_PAGE = `i.plan_id = :plan AND i.kind = :kind AND i.level = :level
   AND (i.repository_id, i.digest) > (:afterRepository, :afterDigest)
   AND (i.repository_id, i.digest) <= (:toRepository, :toDigest)`
 
-const DUE: Statement = {
-  name: 'plan-due-page',
-  sql: `SELECT id, due_at FROM candidates WHERE due_at <= :until AND (due_at, id) > (:afterDue, :afterId)
+/** Two statements for the rest of a page and for what follows: no index is entered by a pair of which one is the row's id. */
+const DUE_THEN: Statement = {
+  name: 'plan-due-at-once',
+  sql: 'SELECT id, due_at FROM candidates WHERE due_at = :afterDue AND id > :afterId ORDER BY id LIMIT :limit',
+  rows: true,
+}
+const DUE_LATER: Statement = {
+  name: 'plan-due-later',
+  sql: `SELECT id, due_at FROM candidates WHERE due_at > :afterDue AND due_at <= :until
         ORDER BY due_at, id LIMIT :limit`,
   rows: true,
 }
@@ -60,8 +66,8 @@ const ALL_LINKS: Statement = {
 const DUE_MANIFESTS: Statement = {
   name: 'plan-due-manifests',
   sql: `${ITEM} SELECT :plan, 'manifest', m.repository_id, m.digest, length(m.bytes), :looked
-        FROM candidates c CROSS JOIN manifests m ON m.repository_id = c.repository_id AND m.digest = c.digest
-        WHERE ${DUE_PAGE} AND c.kind = 'manifest' AND ${EXPIRED} AND ${UNTAGGED} ${AGAIN}`,
+        FROM ${DUE_PAGE} CROSS JOIN manifests m ON m.repository_id = c.repository_id AND m.digest = c.digest
+        WHERE c.kind = 'manifest' AND ${EXPIRED} AND ${UNTAGGED} ${AGAIN}`,
 }
 const CHILDREN: Statement = {
   name: 'plan-children',
@@ -95,9 +101,9 @@ const SETTLE_MANIFESTS: Statement = {
 
 const DUE_LINKS: Statement = {
   name: 'plan-due-links',
-  sql: `${ITEM} SELECT :plan, 'link', l.repository_id, l.digest, b.size, :looked FROM candidates c
+  sql: `${ITEM} SELECT :plan, 'link', l.repository_id, l.digest, b.size, :looked FROM ${DUE_PAGE}
         CROSS JOIN blob_links l ON l.digest = c.digest AND l.repository_id = c.repository_id
-        CROSS JOIN blobs b ON b.digest = l.digest WHERE ${DUE_PAGE} AND c.kind = 'link' AND ${LINK_OVER} ${AGAIN}`,
+        CROSS JOIN blobs b ON b.digest = l.digest WHERE c.kind = 'link' AND ${LINK_OVER} ${AGAIN}`,
 }
 const LINKS_OF: Statement = {
   name: 'plan-links',
@@ -126,8 +132,8 @@ const SETTLE_LINKS: Statement = {
 
 const DUE_BLOBS: Statement = {
   name: 'plan-due-blobs',
-  sql: `${ITEM} SELECT :plan, 'blob', 0, b.digest, b.size, :looked FROM candidates c CROSS JOIN blobs b ON b.digest = c.digest
-        WHERE ${DUE_PAGE} AND c.kind = 'blob' ${AGAIN}`,
+  sql: `${ITEM} SELECT :plan, 'blob', 0, b.digest, b.size, :looked FROM ${DUE_PAGE} CROSS JOIN blobs b ON b.digest = c.digest
+        WHERE c.kind = 'blob' ${AGAIN}`,
 }
 const BLOBS_OF: Statement = {
   name: 'plan-blobs',
@@ -187,11 +193,14 @@ export function lookAtDue(rules: PlanRules, kind: CandidateKind): Pass<DueCursor
     begin: BEGIN_DUE,
     async page(db, after, limit) {
       const from = { until, afterDue: after.due, afterId: after.id }
-      const last = (await db.read(DUE, { ...from, limit })).at(-1)
+      const rows = [...(await db.read(DUE_THEN, { ...from, limit }))]
+      if (rows.length < limit)
+        rows.push(...(await db.read(DUE_LATER, { ...from, limit: limit - rows.length })))
+      const last = rows.at(-1)
       if (last === undefined) return undefined
-      const cursor = { due: last['due_at'] as number, id: last['id'] as number }
-      const params = { ...from, toDue: cursor.due, toId: cursor.id, looked: lookedIn(0) }
-      return { changed: await write(db, [DUE_OF[kind]], rules, params), last: cursor }
+      const ids = JSON.stringify(rows.map(({ id }) => id as number))
+      const changed = await write(db, [DUE_OF[kind]], rules, { ids, looked: lookedIn(0) })
+      return { changed, last: { due: last['due_at'] as number, id: last['id'] as number } }
     },
   }
 }
