@@ -266,6 +266,7 @@ test('unknown files are removed when asked for, but not from under a backup, nor
     )
     assert.deepEqual(await removeUnknown(removing, [...files, known], never), {
       files: 1,
+      own: 1,
       bytes: 1,
       errors: [],
     })
