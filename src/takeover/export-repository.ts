@@ -81,6 +81,8 @@ export type RepositoryExport = {
   /** What was written to the tree later than this, a Distribution wrote. Milliseconds, as `takenAsOf`. */
   knownUntil: number
   fileOf: (object: StoredObject & { digest: Digest }) => string
+  /** Tags are made by which clients find referrers. */
+  fallbackTags: boolean
   counts: ExportCounts
   remark: (remark: Remark) => void
   /** Called between files: throws where the work is to end. */
@@ -117,7 +119,7 @@ export async function writeRepository(work: RepositoryExport): Promise<LeftOut> 
       await writeManifests(work, page, leftOut.manifests)
     },
   )
-  if (withSubject > 0) sayReferrers(work, withSubject)
+  if (withSubject > 0 && !work.fallbackTags) sayReferrers(work, withSubject)
   await eachPage(
     (after: TagRow | undefined) => pageOfTags(work.reader, repository.id, after?.name ?? '', PAGE),
     (page) => writeTags(work, page, leftOut.manifests),
