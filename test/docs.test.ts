@@ -75,7 +75,7 @@ test('commands of berth that are named exist', () => {
   const broken: string[] = []
   for (const page of PAGES) {
     for (const [, command = '', verb = ''] of read(page).matchAll(
-      /(?:`|\bnpx |^)berth ([a-z]+)(?: ([a-z]+))?/gm,
+      /(?:`|\bnpx |^)berth ([a-z][a-z-]*)(?: ([a-z]+))?/gm,
     )) {
       const help = helpOf(command)
       if (help === undefined || (command === 'config' && verb !== '' && !help.includes(`config ${verb} `)))
