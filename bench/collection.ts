@@ -243,6 +243,8 @@ function report(
   say(`| requests/s | ${phases.map((one) => short(requests(one) / one.seconds)).join(' | ')} | |`)
   say(`| seconds | ${phases.map((one) => short(one.seconds)).join(' | ')} | |`)
   say(`| CPU of the registry, cores | ${phases.map(({ cpu, seconds: s }) => short(cpu / s)).join(' | ')} | |`)
+  const each = phases.map((one) => short((one.cpu * 1000) / requests(one)))
+  say(`| CPU of the registry for each of the client's requests, ms | ${each.join(' | ')} | |`)
   return isGood
 }
 

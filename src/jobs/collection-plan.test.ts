@@ -215,3 +215,79 @@ for (const emptiesTrash of [false, true]) {
     assert.ok(removed > SEEDS, `${removed} things removed in all`)
   })
 }
+
+const A = repository('a')
+
+/** A statement by hand. */
+const change = (f: Fixture, sql: string, params = {}) =>
+  f.metadata.db.write({ steps: [{ statement: { name: sql, sql } }], params, touches: ['*'] })
+
+test('links that nobody made candidates are planned only where they are asked for', () =>
+  withFixture(async (f) => {
+    await pushImage(f, A, ['v1'], ['held'])
+    const unused = await pushBlob(f, A, 'came with a takeover')
+    await change(f, 'DELETE FROM candidates')
+    const early = await plan(f, { takesUnused: true })
+    assert.equal(early.links, 0, 'promised yet')
+    f.clock.advance(3 * DAY)
+    assert.equal((await plan(f)).links, 0)
+    const made = await plan(f, { takesUnused: true })
+    assert.deepEqual([...(await planned(f, made))].sort(), [`blob ${unused}`, `link a ${unused}`])
+    assert.equal((await run(f, made)).bytes, 'came with a takeover'.length)
+  }))
+
+test('a file that two digests share is counted with the last of them, and once', () =>
+  withFixture(async (f) => {
+    const [one, other] = [await pushBlob(f, A, 'first'), await pushBlob(f, A, 'other')]
+    const hex = (digest: Digest): string => `unhex('01${digest.slice(7)}')`
+    await change(
+      f,
+      `UPDATE blobs SET size = 5, object_id = (SELECT object_id FROM blobs WHERE digest = ${hex(one)}) WHERE digest = ${hex(other)}`,
+    )
+    f.clock.advance(3 * DAY)
+    const made = await plan(f)
+    assert.deepEqual([made.blobs, made.bytes], [2, 5])
+    const result = await run(f, made)
+    assert.deepEqual([result.blobs, result.bytes], [2, 5])
+  }))
+
+test('referrers of referrers are planned after what they are about', () =>
+  withFixture(async (f) => {
+    const digests: Digest[] = []
+    // A chain of referrers, each on the one before.
+    for (let depth = 0; depth < 12; depth++) {
+      const subject = digests.at(-1)
+      const extra =
+        subject === undefined
+          ? {}
+          : { subject: { mediaType: MEDIA_TYPE.ociManifest, digest: subject, size: 1 } }
+      digests.push(await pushImage(f, A, depth === 0 ? ['v1'] : [], [`layer ${depth}`], extra))
+    }
+    await f.registry.deleteTag(f.call, A, tag('v1'))
+    f.clock.advance(3 * DAY)
+    const made = await plan(f)
+    assert.equal(made.manifests, 12)
+    const result = await run(f, made)
+    assert.deepEqual([result.manifests, result.skipped], [12, 0])
+    assert.equal((await contents(f)).size, 0)
+  }))
+
+test('a plan that is broken off leaves nothing; old ones are forgotten when the next is made', () =>
+  withFixture(async (f) => {
+    await pushBlob(f, A, 'x')
+    f.clock.advance(3 * DAY)
+    const controller = new AbortController()
+    const onProgress = () => controller.abort()
+    assert.equal(await makePlan(partsOf(f), { ...KEEP, onProgress }, controller.signal), undefined)
+    const rows = async (): Promise<unknown> => {
+      const sql =
+        'SELECT (SELECT count(*) FROM collection_plans) AS plans, (SELECT count(*) FROM collection_plan_items) AS items'
+      return { ...(await f.metadata.db.read({ name: 'plans', sql, rows: true }, {}))[0] }
+    }
+    assert.deepEqual(await rows(), { plans: 0, items: 0 })
+    for (let count = 0; count < 30; count++) await plan(f)
+    assert.deepEqual(await rows(), { plans: 21, items: 42 })
+    f.clock.advance(8 * DAY)
+    await plan(f)
+    assert.deepEqual(await rows(), { plans: 1, items: 2 })
+  }))

@@ -58,6 +58,35 @@ test('many at once share commits', () =>
     assert.ok(seq >= Math.ceil(500 / 64) && seq < 250, `${seq} commits`)
   }))
 
+test('what nobody waits for goes behind what a request writes, and is written all the same', () =>
+  withWriter(async (writer, ids) => {
+    await writer.write(adding(-1))
+    const done: number[] = []
+    const note = (id: number) => () => void done.push(id)
+    const behind = Array.from({ length: 400 }, (_, id) =>
+      writer.write({ ...adding(id), background: true }).then(note(id)),
+    )
+    await writer.write(adding(1000)).then(note(1000))
+    assert.ok(done.indexOf(1000) <= 64, `${done.indexOf(1000)} went first`)
+    await Promise.all(behind)
+    assert.equal(ids().length, 402)
+  }))
+
+test('one that cannot be sent to the thread fails alone', () =>
+  withWriter(async (writer, ids) => {
+    const bad = { ...adding(2), params: { id: (() => 2) as unknown as number } }
+    const all = await Promise.allSettled([
+      writer.write(adding(1)),
+      writer.write(bad),
+      writer.write(adding(3)),
+    ])
+    assert.deepEqual(
+      all.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'fulfilled'],
+    )
+    assert.deepEqual(ids(), [1, 3])
+  }))
+
 test('closing writes what was handed over, and refuses what comes later', () =>
   withWriter(async (writer, ids) => {
     const written = Array.from({ length: 200 }, (_, id) => writer.write(adding(id)))
