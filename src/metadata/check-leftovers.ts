@@ -74,7 +74,9 @@ export type Overdue = { kind: CandidateKind; repositoryId: number | null; digest
 const OVERDUE_MANIFEST = `m.expires_at < :before
   AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.repository_id = m.repository_id AND t.digest = m.digest)
   AND NOT EXISTS (SELECT 1 FROM manifest_refs p WHERE p.repository_id = m.repository_id AND p.held_manifest = m.digest)`
-const OVERDUE_LINK = `l.lease_until < :before AND coalesce(l.unlinked_at, 0) < :before
+/** Links that were taken over are no candidates by design: what held them may have been lost before. */
+const OVERDUE_LINK = `l.linked_at >= coalesce((SELECT t.begun_at FROM takeover t WHERE t.id = 1), 0)
+  AND l.lease_until < :before AND coalesce(l.unlinked_at, 0) < :before
   AND NOT EXISTS (SELECT 1 FROM manifest_refs p WHERE p.held_blob = l.digest AND p.repository_id = l.repository_id)`
 const OVERDUE_BLOB = 'NOT EXISTS (SELECT 1 FROM blob_links l WHERE l.digest = b.digest)'
 const MANIFESTS: Statement = {

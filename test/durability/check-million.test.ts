@@ -15,7 +15,8 @@ import { temporaryFolder } from '../lib/temporary.ts'
 const isSlow = process.env['BERTH_SLOW'] !== undefined
 const BLOBS = isSlow ? 1_000_000 : 20_000
 const FILES = BLOBS / 10
-const MOST_MIB = 250
+/** Of a million: what V8 lets lie around in its young generation, mostly; kept small by hand it is 170. */
+const MOST_MIB = 320
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 
 test(`${BLOBS} blobs are checked in constant memory`, { timeout: 1_800_000 }, async (context) => {

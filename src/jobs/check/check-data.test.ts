@@ -148,6 +148,14 @@ const ROWS: [name: string, sql: string, found: string[]][] = [
     [`not-collected link ${short(layer)}`],
   ],
   [
+    'the same link, where it was taken over from Distribution: that one is kept',
+    `DELETE FROM candidates; UPDATE blob_links SET lease_until = 1;
+     INSERT INTO takeover (id, begun_at, completed_at) VALUES (1, 100, 200);
+     INSERT INTO repositories (id, name, created_at, created_by) VALUES (9, 'z', 1, 'me');
+     INSERT INTO blob_links (digest, repository_id, lease_until, linked_at) VALUES (${hex(layer)}, 9, 1, 1)`,
+    [],
+  ],
+  [
     'a manifest past its time that no candidate stands for',
     `DELETE FROM candidates; DELETE FROM tags; UPDATE manifests SET expires_at = 1;
      UPDATE repository_counts SET tags = 0`,
@@ -265,6 +273,9 @@ test('what Distribution left is told, but no manifest, and not what an export ma
       linkCount: async (path) => statSync(join(c.root, path)).nlink,
       manifests: new Set<Digest>(),
     }
+    c.sql('INSERT INTO takeover (id, begun_at) VALUES (1, 1)')
+    assert.deepEqual(await c.find(), [], 'the takeover may still come to it')
+    c.sql('UPDATE takeover SET completed_at = 2')
     assert.deepEqual(await c.find(), ['left-by-distribution'])
     const { exported, manifestFiles, leftByDistribution } = c.progress.files
     assert.deepEqual([exported, manifestFiles, leftByDistribution], [1, 1, 1])

@@ -4,6 +4,7 @@ import { countBlobs } from '../../metadata/check-blobs.ts'
 import type { Db } from '../../metadata/database.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { checkIntegrity } from '../../metadata/sqlite/integrity.ts'
+import { findTakeover } from '../../metadata/takeover.ts'
 import { checkBlobs } from './check-blobs.ts'
 import { checkManifests, checkTags, type SparseRules } from './check-manifests.ts'
 import { checkCollector, checkCounts, checkObjects } from './check-rows.ts'
@@ -95,8 +96,9 @@ async function* stages(
   yield* checkCollector(db, now(), signal)
   progress.stage = 'files'
   yield* unknownObjects(parts, progress.files, signal)
-  if (parts.distribution !== undefined)
-    yield* unknownBlobFiles(parts, parts.distribution, progress.files, signal)
+  // Before a takeover is complete, no row knows what it has not come to yet.
+  if (parts.distribution === undefined || (await findTakeover(db))?.completedAt === undefined) return
+  yield* unknownBlobFiles(parts, parts.distribution, progress.files, signal)
 }
 
 function blobs(
