@@ -6,6 +6,7 @@
  * A digest of any algorithm lies under its own name, sha512 too: Distribution itself stores a sha512 blob under its
  * sha256, where its garbage collection does not find it named by any manifest, and removes it.
  */
+import { setImmediate as othersTurn } from 'node:timers/promises'
 import type { StoredObject } from '../blobs/blob-store.ts'
 import type { Db } from '../metadata/database.ts'
 import {
@@ -127,6 +128,7 @@ export async function writeRepository(work: RepositoryExport): Promise<LeftOut> 
   return leftOut
 }
 
+/** Between pages others have a turn: signals, and the renewal of the hold. */
 export async function eachPage<T>(
   load: (after: T | undefined) => Promise<T[]>,
   work: (page: T[]) => Promise<void>,
@@ -134,6 +136,7 @@ export async function eachPage<T>(
   for (let after: T | undefined; ;) {
     const page = await load(after)
     if (page.length > 0) await work(page)
+    await othersTurn()
     if (page.length < PAGE) return
     after = page.at(-1)
   }

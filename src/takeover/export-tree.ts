@@ -1,16 +1,18 @@
 /**
  * The folder that CNCF Distribution reads, written as it writes it: a new file has another name until it is whole and
  * durable, folders 0777 and files 0666 less the umask, and what root makes belongs to the folder's owner. What is there
- * as it should be is not touched. {@link ExportTree.flush} makes names durable, many at a time.
+ * as it should be is not touched; as that is nearly all of it in a second run, it is looked at by calls that do not leave
+ * this thread. {@link ExportTree.flush} makes names durable, many at a time.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { constants, createReadStream, type Stats } from 'node:fs'
+import { constants, createReadStream, readFileSync, type Stats, statSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { algorithmOf, type Digest } from '../oci/digest.ts'
 import { concurrently } from './concurrently.ts'
 import { DISTRIBUTION_ROOT } from './found.ts'
 import { linkText } from './layout.ts'
+import { readLinkFile } from './read-link.ts'
 
 export type Placed = 'there' | 'linked' | 'copied'
 
@@ -136,20 +138,20 @@ export async function openExportTree({ root, isDryRun }: TreeOptions): Promise<E
     async writeLink(path, digest, at, { keepsTime = false, unlessLaterThan = Infinity } = {}) {
       const file = full(path)
       const text = linkText(digest)
-      const stats = await statOf(file)
-      if (stats?.size === text.length && (await fs.readFile(file, 'latin1')) === text) {
-        const isOff = keepsTime && Math.abs(stats.mtimeMs - at) >= SAME_TIME_MS
+      const found = readLinkFile(file)
+      if (found.kind === 'link' && found.text === text) {
+        const isOff = keepsTime && Math.abs(found.at - at) >= SAME_TIME_MS
         if (isOff && !isDryRun) await fs.utimes(file, at / 1000, at / 1000)
         return 'there'
       }
-      if (stats !== undefined && stats.mtimeMs > unlessLaterThan) return 'later'
+      if (found.kind !== 'absent' && ((await statOf(file))?.mtimeMs ?? 0) > unlessLaterThan) return 'later'
       await put(file, (temporary) => writeSynced(temporary, Buffer.from(text)), at)
       return 'written'
     },
     async writeBytes(path, bytes) {
       const file = full(path)
-      const stats = await statOf(file)
-      if (stats?.size === bytes.byteLength && (await fs.readFile(file)).equals(bytes)) return false
+      const size = statSync(file, { throwIfNoEntry: false })?.size
+      if (size === bytes.byteLength && readFileSync(file).equals(bytes)) return false
       await put(file, (temporary) => writeSynced(temporary, bytes))
       return true
     },

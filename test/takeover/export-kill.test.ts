@@ -15,7 +15,7 @@ import { startServer } from '../lib/start-server.ts'
 import { afterwards, temporaryFolder } from '../lib/temporary.ts'
 import { blobFile, TREE } from './damage.ts'
 
-const KILLS = process.env['BERTH_SLOW'] ? 100 : 8
+const KILLS = process.env['BERTH_SLOW'] ? 100 : 6
 const SEED = Number(process.env['BERTH_SEED'] ?? Date.now() % 1_000_000)
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 const IMAGES = 60
@@ -37,9 +37,11 @@ test(`${KILLS} kills of an export (seed ${SEED})`, { timeout: 60_000 + KILLS * 5
   }
   client.close()
   await server.stop()
-  const file = join(root, 'config.json')
-  writeFileSync(file, JSON.stringify({ version: 0.1, storage: { filesystem: { rootdirectory: root } } }))
-  await exportUntil(file, undefined)
+  writeFileSync(
+    join(root, 'config.json'),
+    JSON.stringify({ version: 0.1, storage: { filesystem: { rootdirectory: root } } }),
+  )
+  const writes = await exportUntil(root, undefined)
   const whole = filesOf(root)
   assert.equal([...whole.keys()].filter((path) => path.endsWith('/current/link')).length, IMAGES)
 
@@ -47,24 +49,31 @@ test(`${KILLS} kills of an export (seed ${SEED})`, { timeout: 60_000 + KILLS * 5
   const kept: number[] = []
   for (let kill = 1; kill <= KILLS; kill++) {
     if (random.next() < 0.7) rmSync(join(root, 'docker'), { recursive: true, force: true })
-    await exportUntil(file, random.between(200, 900))
+    await exportUntil(root, random.next() * writes)
     kept.push(assertWhole(root))
   }
-  await exportUntil(file, undefined)
+  await exportUntil(root, undefined)
   assert.deepEqual(filesOf(root), whole)
   t.diagnostic(`seed ${SEED}: links found after the kills: ${kept.join(', ')}`)
 })
 
-/** @param killAfter milliseconds; undefined: it runs to its end */
-async function exportUntil(file: string, killAfter: number | undefined): Promise<void> {
-  const child = spawn(process.execPath, [MAIN, 'export', 'distribution', '-c', file], { stdio: 'ignore' })
+/**
+ * @param killAfter milliseconds from when it begins to write; undefined: it runs to its end
+ * @returns for how long it wrote
+ */
+async function exportUntil(root: string, killAfter: number | undefined): Promise<number> {
+  const args = [MAIN, 'export', 'distribution', '-c', join(root, 'config.json')]
+  const child = spawn(process.execPath, args, { stdio: 'ignore' })
   const ended = once(child, 'exit') as Promise<[number | null]>
+  while (!existsSync(join(root, TREE, 'repositories')) && child.exitCode === null) await sleep(5)
+  const began = performance.now()
   if (killAfter !== undefined) {
     await Promise.race([sleep(killAfter), ended])
     child.kill('SIGKILL')
   }
   const [code] = await ended
   if (killAfter === undefined) assert.equal(code, 0)
+  return performance.now() - began
 }
 
 /** @returns how many links there are */
