@@ -21,7 +21,6 @@ export function createReferenceCheck(reading: Reading): ReferenceCheck {
     if (told.has(digest)) return
     const actual = reading.layers.get(digest)
     if (actual === size || (actual === undefined && nonDistributable)) return
-    if (actual === undefined && reading.manifests.has(digest)) return
     told.add(digest)
     if (actual !== undefined) tellSize(reading, digest, actual, size, by)
     else tellMissing(reading, kind === 'config' ? 'config' : 'layer', digest, by)

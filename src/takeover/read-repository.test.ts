@@ -62,6 +62,18 @@ test('what a tag was before, oldest first, each digest once', (t) => {
   ])
 })
 
+test('what a tag was before is in order of time, not of digests', (t) => {
+  const folder = folderFor(t)
+  const digests = ['a', 'b', 'c', 'd'].map((text) => sha256Of(text)).sort()
+  for (const order of [digests, digests.toReversed()]) {
+    for (const [index, digest] of order.entries()) folder.tag(NAME, 'latest', digest, T0 + index * 1000)
+    const now = folder.manifest(NAME, MANIFEST)
+    folder.tag(NAME, 'latest', now)
+    const history = read(folder).tags[0]?.history.map(({ digest }) => digest)
+    assert.deepEqual(history, order)
+  }
+})
+
 test('a blob pushed by its sha512 is the file of its sha256', (t) => {
   const folder = folderFor(t)
   folder.layer512(NAME, 'long')

@@ -181,5 +181,12 @@ async function isFolder(path: string): Promise<boolean> {
 /** Where the file system takes "App" for "app", the folder's own spelling counts: it is what the walk finds. */
 async function isExactCase(folder: string, name: RepositoryName): Promise<boolean> {
   const tail = (await realpath(folder)).replaceAll(sep, '/').slice(-name.length)
-  return tail === name || tail.toLowerCase() !== name
+  if (tail === name || tail.toLowerCase() !== name) return true
+  // It may still be the name of a symbolic link.
+  const parts = name.split('/')
+  const root = folder.slice(0, -name.length)
+  for (const [index, part] of parts.entries()) {
+    if (!(await readdir(join(root, ...parts.slice(0, index)))).includes(part)) return false
+  }
+  return true
 }
