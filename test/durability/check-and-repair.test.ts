@@ -1,10 +1,24 @@
 /** `berth check` as its users run it: beside a registry that works, from a second registry, killed, twice at once. */
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
-import { existsSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  createDistributionFolder,
+  imageOf as distributionImage,
+  sha256Of,
+} from '../../src/takeover/takeover-fixtures.ts'
 import { blobOf, digestOf, imageOf, type Blob } from '../lib/content.ts'
 import { createRegistryClient, expectStatus, type RegistryClient } from '../lib/registry-client.ts'
 import { startServer, type TestServer } from '../lib/start-server.ts'
@@ -207,3 +221,46 @@ test('wrong arguments are told', { timeout: 60_000 }, async (context) => {
   assert.equal(none.code, 1)
   assert.match(none.stderr, /there are no data of Berth/)
 })
+
+test(
+  'what was taken over: repaired from a copy, leftovers removed, manifests kept',
+  { timeout: 60_000 },
+  async (context) => {
+    const folder = temporaryFolder(context, 'check')
+    const root = temporaryFolder(context, 'taken')
+    const copy = temporaryFolder(context, 'copy')
+    const written = createDistributionFolder(root)
+    const manifest = distributionImage('{}', ['a layer'])
+    written.image('team/app', '1', '{}', ['a layer'])
+    written.blob('left over')
+    const fileIn = (where: string, content: string): string => join(where, pathOf(sha256Of(content)))
+    utimesSync(fileIn(root, 'left over'), 1, 1)
+    cpSync(root, copy, { recursive: true })
+    const server = await startServer({ root })
+    const client = createRegistryClient(server.url)
+    afterwards(context, () => server.kill())
+    afterwards(context, () => client.close())
+    while (!server.log().includes('takeover complete')) await sleep(50)
+
+    const whole = await beginCheck(folder, root, '--rehash').ended
+    assert.match(whole.stdout, /^note: a file that CNCF Distribution left and that nothing names\n/)
+    assert.match(whole.stdout, /all is well\n$/)
+    assert.equal(whole.code, 0)
+    truncateSync(fileIn(root, 'a layer'), 2)
+    const repaired = await beginCheck(folder, root, '--repair', '--from', copy).ended
+    assert.match(repaired.stdout, /cut, or too long[^]*affects: team\/app:1\n {2}repaired: copied from/)
+    assert.equal(repaired.code, 0, repaired.stdout)
+    assert.equal((await client.getBlob('team/app', sha256Of('a layer'))).body.toString(), 'a layer')
+    const asked = await beginCheck(folder, root, '--remove-unknown').ended
+    assert.match(asked.stderr, /to remove 1 files that no row knows, 9 B, say --yes/)
+    const removed = await beginCheck(folder, root, '--remove-unknown', '--yes').ended
+    assert.match(removed.stdout, /removed 1 files that no row knew \(9 B\)\nall is well\n$/)
+    assert.deepEqual(
+      ['left over', manifest, '{}'].map((content) => existsSync(fileIn(root, content))),
+      [false, true, true],
+    )
+  },
+)
+
+const pathOf = (digest: string): string =>
+  join('docker/registry/v2/blobs/sha256', digest.slice(7, 9), digest.slice(7), 'data')
