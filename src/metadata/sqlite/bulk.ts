@@ -10,8 +10,8 @@ import { createMember } from './apply.ts'
 import { openDatabase } from './open.ts'
 import { outcomeOf } from './writer.ts'
 
-/** Transactions in one commit. */
-const GROUP = 2000
+/** Transactions in one commit: keys are digests, so a page is written again for almost each of them. */
+const GROUP = 10_000
 
 export type Bulk = {
   db: Db
@@ -29,7 +29,10 @@ export type Bulk = {
  */
 export function openBulk(path: string): Bulk {
   const connection = openDatabase(path)
-  connection.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -65536')
+  // Nobody reads it meanwhile: no log of its own, and each page goes to the disk once a commit.
+  connection.exec(
+    'PRAGMA journal_mode = DELETE; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536',
+  )
   const runMember = createMember(connection)
   const prepared = new Map<string, ReturnType<DatabaseSync['prepare']>>()
   let written = 0
@@ -69,7 +72,6 @@ export function openBulk(path: string): Bulk {
     flush,
     finish() {
       flush()
-      connection.exec('PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE')
       close()
       syncPath(path)
       syncPath(dirname(path))
