@@ -11,6 +11,7 @@ import { type Digest, digestOf } from '../oci/digest.ts'
 import { fallbackTag } from '../oci/manifest.ts'
 import type { RepositoryName, Tag } from '../oci/reference.ts'
 import { MAX_MANIFEST_BYTES } from './as-distribution-reads.ts'
+import type { Added } from './export-removals.ts'
 import { eachPage, PAGE, type RepositoryExport } from './export-repository.ts'
 import { blobPath, currentLinkPath, indexLinkPath, revisionLinkPath } from './layout.ts'
 
@@ -19,15 +20,17 @@ export async function writeFallbackTags(
   work: RepositoryExport,
   leftOut: ReadonlySet<Digest>,
   now: number,
-): Promise<void> {
+): Promise<Added> {
   const { reader, repository } = work
+  const added = { tags: new Set<string>(), manifests: new Set<Digest>() }
   await eachPage(
     (after: Digest | undefined) => pageOfSubjects(reader, repository.id, after, PAGE),
     async (subjects) => {
-      for (const subject of subjects) await writeOne(work, subject, leftOut, now)
+      for (const subject of subjects) await writeOne(work, subject, leftOut, now, added)
     },
   )
   await work.tree.flush()
+  return added
 }
 
 async function writeOne(
@@ -35,6 +38,7 @@ async function writeOne(
   subject: Digest,
   leftOut: ReadonlySet<Digest>,
   now: number,
+  added: { tags: Set<string>; manifests: Set<Digest> },
 ): Promise<void> {
   const { tree, repository, counts, remark } = work
   work.check()
@@ -62,6 +66,8 @@ async function writeOne(
   ]) {
     if ((await tree.writeLink(path, digest, now)) === 'written') counts.written++
   }
+  added.tags.add(tag)
+  added.manifests.add(digest)
   counts.fallbackTags++
 }
 

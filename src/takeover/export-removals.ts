@@ -4,7 +4,7 @@
  * it takes over. What it never took (schema 1, bytes that are gone) stays as it was, and so does what a Distribution
  * wrote afterwards; that is told.
  */
-import type { Dir, Stats } from 'node:fs'
+import type { Dir } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Db } from '../metadata/database.ts'
@@ -12,6 +12,7 @@ import { linkedAmong, manifestsAmong, tagsAmong } from '../metadata/repository-c
 import { algorithmOf, type Digest, digestOf, isDigest } from '../oci/digest.ts'
 import { isTag, type Tag } from '../oci/reference.ts'
 import { asDistributionReads, MAX_MANIFEST_BYTES } from './as-distribution-reads.ts'
+import { statOf } from './export-files.ts'
 import { type LeftOut, PAGE, type RepositoryExport } from './export-repository.ts'
 import {
   blobPath,
@@ -26,19 +27,27 @@ import {
   revisionLinkPath,
   tagPath,
 } from './layout.ts'
+import { isAbsent } from './file-errors.ts'
 import { readStoredManifest } from './stored-manifest.ts'
+
+/** What is in the tree for Distribution only. */
+export type Added = { tags: ReadonlySet<string>; manifests: ReadonlySet<Digest> }
 
 /**
  * @param leftOut a tag must not lead to what it was before it came to a manifest that Distribution cannot hold; where it
  * has that manifest all the same, it wrote it itself. Nor must a link lead to wrong bytes.
  */
-export async function removeUnknownLinks(work: RepositoryExport, leftOut: LeftOut): Promise<void> {
-  await removeTags(work, leftOut.manifests)
+export async function removeUnknownLinks(
+  work: RepositoryExport,
+  leftOut: LeftOut,
+  added: Added,
+): Promise<void> {
+  await removeTags(work, leftOut.manifests, added.tags)
   await work.tree.flush()
   await removeDigests(work, `${MANIFESTS}/revisions`, async (digests) => {
     const kept = work.repository.deleted ? NONE : await manifestsAmong(...args(work), digests)
     for (const digest of digests) {
-      if (kept.has(digest)) continue
+      if (kept.has(digest) || added.manifests.has(digest)) continue
       const path = revisionLinkPath(work.repository.name, digest)
       const bytes = await manifestAt(work, path, digest)
       if (!(await mayGo(work, path, `manifest ${digest}`, bytes !== undefined && isManifest(bytes)))) {
@@ -77,12 +86,17 @@ async function removeEmptyFolders({ tree, repository }: RepositoryExport): Promi
 const NONE: ReadonlySet<Digest> = new Set()
 const args = ({ reader, repository }: RepositoryExport): [Pick<Db, 'read'>, number] => [reader, repository.id]
 
-async function removeTags(work: RepositoryExport, leftOut: ReadonlySet<Digest>): Promise<void> {
+async function removeTags(
+  work: RepositoryExport,
+  leftOut: ReadonlySet<Digest>,
+  added: ReadonlySet<string>,
+): Promise<void> {
   const { repository, tree, counts } = work
   const folder = `${repositoryPath(repository.name)}/${MANIFESTS}/tags`
   await pagesOf(join(tree.root, folder), isTag, async (names) => {
     const found = await tagsAmong(work.reader, repository.id, names)
     for (const [name, { digest, known }] of found) {
+      if (added.has(name)) continue
       const path = tagPath(repository.name, name as Tag)
       const current = currentLinkPath(repository.name, name as Tag)
       if (digest !== undefined && !repository.deleted) {
@@ -203,17 +217,4 @@ async function pagesOf(
     names = []
   }
   if (names.length > 0) await work(names)
-}
-
-async function statOf(path: string): Promise<Stats | undefined> {
-  try {
-    return await fs.stat(path)
-  } catch (error) {
-    if (isAbsent(error)) return undefined
-    throw error
-  }
-}
-
-function isAbsent(error: unknown): boolean {
-  return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
 }

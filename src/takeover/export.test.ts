@@ -299,6 +299,8 @@ test(
     assert.ok(!has(link))
     const { fallbackTags, remarks } = await run({ fallbackTags: true })
     assert.deepEqual([fallbackTags, remarks], [1, []])
+    const same = await run({ fallbackTags: true })
+    assert.deepEqual([same.fallbackTags, same.written, same.removedTags, same.removedManifests], [1, 0, 0, 0])
     const listed = (): string[] => {
       const index = JSON.parse(read(blobPath(read(link) as Digest))) as { manifests: { digest: string }[] }
       return index.manifests.map(({ digest }) => digest)

@@ -15,7 +15,7 @@ import type { ListedRepository } from '../metadata/repository-contents.ts'
 import type { Moments } from '../metadata/sqlite/moment.ts'
 import { findTakeover, listFindings, recordLinksWritten } from '../metadata/takeover.ts'
 import { writeFallbackTags } from './export-fallback-tags.ts'
-import { removeUnknownLinks } from './export-removals.ts'
+import { type Added, removeUnknownLinks } from './export-removals.ts'
 import { type ExportCounts, NOTHING, PAGE, type Remark, writeRepository } from './export-repository.ts'
 import { type ExportTree, openExportTree } from './export-tree.ts'
 import { DISTRIBUTION_ROOT } from './found.ts'
@@ -53,6 +53,7 @@ export type ExportReport = ExportCounts & {
 const MARKER = 'berth-export.json'
 const HOLD_MS = 120_000
 const RENEW_MS = 30_000
+const NOTHING_ADDED: Added = { tags: new Set(), manifests: new Set() }
 /** Times of files lag behind the clock by a tick: what was written here must not look later than the mark. */
 const SETTLE_MS = 100
 
@@ -139,8 +140,9 @@ async function exportOne(work: Work, repository: ListedRepository): Promise<void
       knownUntil: Math.max(work.knownUntil, takenAsOf),
     }
     const leftOut = repository.deleted ? NOTHING : await writeRepository(one)
-    await removeUnknownLinks(one, leftOut)
-    if (work.fallbackTags && !repository.deleted) await writeFallbackTags(one, leftOut.manifests, now())
+    const hasOwnTags = work.fallbackTags && !repository.deleted
+    const added = hasOwnTags ? await writeFallbackTags(one, leftOut.manifests, now()) : NOTHING_ADDED
+    await removeUnknownLinks(one, leftOut, added)
     if (!repository.deleted && repository.published) work.counts.repositories++
   })
 }
