@@ -12,10 +12,10 @@ import {
   createDistributionFolder,
   sha256Of,
   writeBigFolder,
-} from '../src/takeover/takeover-fixtures.ts'
-import { createHttpClient, type HttpClient } from './lib/http-client.ts'
-import { isForeignServer, memoryOf, startServer, type TestServer } from './lib/start-server.ts'
-import { afterwards, type Ending, temporaryFolder } from './lib/temporary.ts'
+} from '../../src/takeover/takeover-fixtures.ts'
+import { createHttpClient, type HttpClient } from '../lib/http-client.ts'
+import { isForeignServer, memoryOf, startServer, type TestServer } from '../lib/start-server.ts'
+import { afterwards, type Ending, temporaryFolder } from '../lib/temporary.ts'
 
 const skip = isForeignServer() && 'SKIPPED: of this server only'
 const isSlow = process.env['BERTH_SLOW'] !== undefined
