@@ -54,7 +54,7 @@ export function createFolderReader({ dataFolder }: ReaderOptions): FolderReader 
     const started = startThread(new URL('./folder-thread', import.meta.url), {
       workerData: { dataFolder } satisfies ReaderOptions,
       name: 'takeover',
-      resourceLimits: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 },
+      resourceLimits: { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 8 },
     })
     started.on('message', (answer: ReadingAnswer) => waiting.get(answer.id)?.answer(answer))
     const failAll = (error: Error): void => {
@@ -63,7 +63,9 @@ export function createFolderReader({ dataFolder }: ReaderOptions): FolderReader 
       for (const { fail } of waiting.values()) fail(error)
       waiting.clear()
     }
-    started.on('error', failAll)
+    started.on('error', ({ message }) =>
+      failAll(new UnreadableError(`the thread that reads the folder failed: ${message}`)),
+    )
     started.on('exit', () => failAll(new UnreadableError('the thread that reads the folder ended')))
     thread = started
     return started
