@@ -23,6 +23,7 @@ client waits than before and after. Linux only.
   --tags N        default 20000
   --delete N      default 10000
   --clients N     that delete, default 4
+  --delete-rate N deletes a second of all of them together, default 400; 0: as fast as they go
   --background    let the registry collect by itself, which it does once a minute, instead of "berth gc"
   --rate N        gc.rate (default: as the registry has it)
   --seconds N     how long the client is measured before, and after; default 10
@@ -37,6 +38,7 @@ type Options = {
   tags: number
   deletes: number
   clients: number
+  deleteRate: number
   background: boolean
   rate?: number
   seconds: number
@@ -49,6 +51,7 @@ async function main(args: readonly string[]): Promise<number> {
       tags: { type: 'string', default: '20000' },
       delete: { type: 'string', default: '10000' },
       clients: { type: 'string', default: '4' },
+      'delete-rate': { type: 'string', default: '400' },
       background: { type: 'boolean', default: false },
       rate: { type: 'string' },
       seconds: { type: 'string', default: '10' },
@@ -64,6 +67,7 @@ async function main(args: readonly string[]): Promise<number> {
     tags: Number(values.tags),
     deletes: Number(values.delete),
     clients: Number(values.clients),
+    deleteRate: Number(values['delete-rate']),
     background: values.background,
     seconds: Number(values.seconds),
     ...(values.rate !== undefined && { rate: Number(values.rate) }),
@@ -125,7 +129,7 @@ async function measure(folder: string, options: Options): Promise<boolean> {
     await wait(2000)
     await phase('before', () => wait(options.seconds * 1000))
     began = performance.now()
-    await phase('deleting', () => deleteAll(server.url, doomed, options.clients))
+    await phase('deleting', () => deleteAll(server.url, doomed, options))
     await phase('collecting', () => collect(server, folder, root, config, options.background))
     const seconds = (performance.now() - began) / 1000
     await phase('after', () => wait(options.seconds * 1000))
@@ -167,12 +171,20 @@ function letLeasesEnd(root: string): void {
   db.close()
 }
 
-async function deleteAll(url: string, images: readonly Image[], clients: number): Promise<void> {
+async function deleteAll(
+  url: string,
+  images: readonly Image[],
+  { clients, deleteRate }: Options,
+): Promise<void> {
   const client = createRegistryClient(url)
+  const began = performance.now()
   let next = 0
   const worker = async (): Promise<void> => {
-    for (let image = images[next++]; image !== undefined; image = images[next++])
+    for (let image = images[next++]; image !== undefined; image = images[next++]) {
+      const early = deleteRate > 0 ? began + (next * 1000) / deleteRate - performance.now() : 0
+      if (early > 0) await wait(early)
       expectStatus(await client.deleteManifest(REPOSITORY, image.digest), 202)
+    }
   }
   await Promise.all(Array.from({ length: clients }, worker))
   client.close()
