@@ -24,7 +24,9 @@ export function asDistributionReads(bytes: Uint8Array): AsRead {
   const strange = { key: '' }
   let document: Record<string, unknown>
   try {
-    document = byLowerCase(JSON.parse(Buffer.from(bytes).toString(), wholeNumbers(strange)) as object)
+    const text = Buffer.from(bytes).toString()
+    const isPlain = !ODD_NUMBER.test(text)
+    document = byLowerCase(JSON.parse(text, isPlain ? undefined : wholeNumbers(strange)) as object)
   } catch {
     return { refused: 'it is no JSON' }
   }
@@ -38,6 +40,9 @@ export function asDistributionReads(bytes: Uint8Array): AsRead {
   }
   return { type: Array.isArray(document['manifests']) ? MEDIA_TYPE.ociIndex : MEDIA_TYPE.ociManifest }
 }
+
+/** Perhaps: it may stand in a text as well. Looking closer costs much more. */
+const ODD_NUMBER = /"(?:size|schemaVersion)"\s*:\s*-?\d+[.e]/i
 
 /** Go ignores the case of keys, and reads the last of those that are the same to it. */
 function byLowerCase(object: object): Record<string, unknown> {
