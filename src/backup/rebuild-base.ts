@@ -1,5 +1,6 @@
 /** What a database is made again from: the newest snapshot that can be used, or nothing. */
-import { constants, copyFileSync, rmSync } from 'node:fs'
+import { constants, copyFileSync, mkdirSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { MIGRATIONS } from '../metadata/migrations/migrations.ts'
 import { isBerthDatabase } from '../metadata/sqlite/open.ts'
@@ -16,6 +17,8 @@ export type ChosenBase = {
 /** Copies the newest usable snapshot to `draft`, which is then a database of this version or an older one. */
 export function copyNewestSnapshot(snapshots: string, draft: string): ChosenBase {
   const unusable: ChosenBase['unusable'] = []
+  // The disk that the database was on may be gone with it.
+  mkdirSync(dirname(draft), { recursive: true })
   for (const { path, at } of listSnapshots(snapshots)) {
     removeDatabase(draft)
     copyFileSync(path, draft, constants.COPYFILE_FICLONE)

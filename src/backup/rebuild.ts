@@ -15,6 +15,7 @@ import type { BlobStore } from '../blobs/blob-store.ts'
 import { syncPath } from '../lib/sync-file.ts'
 import type { Db } from '../metadata/database.ts'
 import { type Bulk, openBulk } from '../metadata/sqlite/bulk.ts'
+import { runningProcesses } from '../metadata/sqlite/presence.ts'
 import { writeSnapshot } from '../metadata/sqlite/snapshot.ts'
 import {
   countRows,
@@ -25,6 +26,7 @@ import {
   writeSeq,
 } from '../metadata/unseen-rows.ts'
 import { addTo, type BoundedList, boundedList } from './bounded-list.ts'
+import { BackupError } from './layout.ts'
 import { type Matched, matchObjects } from './match-objects.ts'
 import { type JournalGap, prunedBefore, readJournal } from './read-journal.ts'
 import { type Base, copyNewestSnapshot, DATABASE_SUFFIXES, removeDatabase } from './rebuild-base.ts'
@@ -67,7 +69,7 @@ export type RebuildReport = {
   snapshot: string | undefined
 }
 
-/** @throws what cannot be read or written; AbortError */
+/** @throws BackupError: a Berth was started meanwhile; what cannot be read or written; AbortError */
 export async function rebuild(options: RebuildOptions): Promise<RebuildReport> {
   const { folder, databasePath, progress, isDryRun } = options
   const draft = `${databasePath}.rebuilding`
@@ -91,6 +93,8 @@ export async function rebuild(options: RebuildOptions): Promise<RebuildReport> {
     bulk.finish()
     const report = { base, unusable, journal, objects, uploads, rows }
     if (isDryRun) return { ...report, putAside: undefined, snapshot: undefined }
+    if (runningProcesses(`${databasePath}-processes`).length > 0)
+      throw new BackupError('a Berth was started on this folder meanwhile: end it, and run this again')
     const putAside = takePlace(draft, databasePath, options.now)
     return { ...report, putAside, snapshot: snapshotOf(folder, databasePath) }
   } finally {

@@ -1,12 +1,13 @@
-/** What `backup` and `restore` say of what they cannot do. */
+/** What `backup`, `restore` and `rebuild` say of what they cannot do. */
 import { BackupError } from '../backup/layout.ts'
 import { DatabaseFullError, DatabaseRefusedError } from '../metadata/database.ts'
+import { UnreadableError } from '../takeover/folder-reader.ts'
 import type { Io } from './command.ts'
 
 /** Errors of the system that are nobody's defect: said, and the command ends with 1. */
 const SYSTEM: Readonly<Record<string, string>> = {
-  ENOSPC: 'there is no room left. Make room and run it again: what has been copied counts',
-  EDQUOT: 'the quota is used up. Make room and run it again: what has been copied counts',
+  ENOSPC: 'there is no room left. Make room and run it again',
+  EDQUOT: 'the quota is used up. Make room and run it again',
   EACCES: 'this user may not read or write there',
   EPERM: 'this user may not read or write there',
   EROFS: 'it is mounted read-only',
@@ -35,9 +36,14 @@ export async function tellingFailures(
 
 function textOf(error: unknown): string | undefined {
   const { name, message, code, path } = error as Error & { code?: string; path?: string }
-  if (error instanceof BackupError || error instanceof DatabaseRefusedError) return message
+  if (
+    error instanceof BackupError ||
+    error instanceof DatabaseRefusedError ||
+    error instanceof UnreadableError
+  )
+    return message
   if (error instanceof DatabaseFullError) return 'there is no room left for the metadata'
-  if (name === 'AbortError') return 'ended before it was done. Run it again: what has been copied counts'
+  if (name === 'AbortError') return 'ended before it was done: run it again'
   if (/^(Tar |Invalid (tar|EOF))/.test(message)) return `it is no whole tar archive: ${message}`
   const known = code === undefined ? undefined : SYSTEM[code]
   if (known !== undefined) return path === undefined ? known : `${path}: ${known}`

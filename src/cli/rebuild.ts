@@ -3,12 +3,14 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { databaseState } from '../backup/rebuild-base.ts'
 import { rebuild, type RebuildReport } from '../backup/rebuild.ts'
-import { RESTORING_FILE } from '../metadata/lost-database.ts'
+import { DATABASE_FILE } from '../metadata/data-folder.ts'
+import { hasContent, RESTORING_FILE } from '../metadata/lost-database.ts'
 import { runningProcesses } from '../metadata/sqlite/presence.ts'
 import type { OpenedFiles } from '../storage.ts'
 import { importAll } from '../takeover/import-all.ts'
 import { inspectFolder } from '../takeover/inspect.ts'
 import { CONFIG_HELP, CONFIG_OPTION, parseArguments } from './arguments.ts'
+import { tellingFailures } from './backup-failures.ts'
 import type { Command, Io } from './command.ts'
 import { bytesText, createProgress } from './progress.ts'
 import { withFiles } from './with-data.ts'
@@ -46,21 +48,27 @@ export const command: Command = {
     const parsed = parseArguments('rebuild', args, options, 0, io)
     if (parsed === undefined) return 2
     const { values } = parsed
-    return withFiles(io, values.config, async (files, signal) => {
-      const refusal = refusalOf(files, values.force === true)
-      if (refusal !== undefined) {
-        io.stderr.write(`berth rebuild: ${refusal}\n`)
-        return 1
-      }
-      const isDryRun = values['dry-run'] === true
-      const report = await run(files, isDryRun, signal, io)
-      return tell(report, { files, isDryRun, isJson: values.json === true }, io)
-    })
+    const work = () =>
+      withFiles(io, values.config, async (files, signal) => {
+        const refusal = refusalOf(files, values.force === true)
+        if (refusal !== undefined) {
+          io.stderr.write(`berth rebuild: ${refusal}\n`)
+          return 1
+        }
+        const isDryRun = values['dry-run'] === true
+        const report = await run(files, isDryRun, signal, io)
+        return tell(report, { files, isDryRun, isJson: values.json === true }, io)
+      })
+    return tellingFailures('rebuild', io, work)
   },
 }
 
 function refusalOf({ folder, databasePath }: OpenedFiles, isForced: boolean): string | undefined {
-  if (existsSync(join(folder, RESTORING_FILE))) {
+  const usual = join(folder, DATABASE_FILE)
+  if (databasePath !== usual && !hasContent(databasePath) && hasContent(usual)) {
+    return `metadata.path says ${databasePath}, where there is none, and the data folder has a database: ${usual}. Move that one there (and ${usual}-wal, where it is), or take metadata.path out of the configuration`
+  }
+  if (!hasContent(databasePath) && existsSync(join(folder, RESTORING_FILE))) {
     return `"berth restore" into ${folder} did not end: run it again, it goes on where it was`
   }
   if (runningProcesses(`${databasePath}-processes`).length > 0) {

@@ -22,8 +22,12 @@ import { assertNothingLost, createFindings, summaryOf, verifyLedger } from './ve
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 
-function berth(root: string, ...args: string[]): { status: number | null; out: string; err: string } {
-  const env = { ...process.env, REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root }
+function berth(
+  root: string,
+  more: Record<string, string>,
+  ...args: string[]
+): { status: number | null; out: string; err: string } {
+  const env = { ...process.env, REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: root, ...more }
   const ran = spawnSync(process.execPath, [MAIN, ...args], {
     env,
     encoding: 'utf8',
@@ -32,7 +36,7 @@ function berth(root: string, ...args: string[]): { status: number | null; out: s
   return { status: ran.status, out: ran.stdout, err: ran.stderr }
 }
 
-const rebuild = (root: string, ...args: string[]) => berth(root, 'rebuild', ...args)
+const rebuild = (root: string, ...args: string[]) => berth(root, {}, 'rebuild', ...args)
 
 function lose(database: string): void {
   for (const suffix of ['', '-wal', '-shm']) rmSync(`${database}${suffix}`, { force: true })
@@ -144,7 +148,7 @@ test(
       ['backup', to],
       ['restore', to, '--to', restored, '--verify'],
     ]) {
-      const { status, out, err } = berth(root, ...args)
+      const { status, out, err } = berth(root, {}, ...args)
       assert.equal(status, 0, out + err)
     }
     assert.deepEqual(tagRows(join(restored, 'berth', 'metadata.db')), before)
@@ -169,3 +173,35 @@ function tagRows(database: string): string[] {
   db.close()
   return rows.map((row) => JSON.stringify(row)).sort()
 }
+
+test(
+  'a database elsewhere: found in its usual place, lost with its disk, and whole',
+  { timeout: 60_000 },
+  async (context) => {
+    const root = temporaryFolder(context, 'rebuild-path')
+    const elsewhere = join(temporaryFolder(context, 'rebuild-ssd'), 'disk', 'berth.db')
+    const server = await startServer({ root })
+    afterwards(context, () => server.kill())
+    const client = createRegistryClient(server.url)
+    await pushStillLife(client, 3)
+    client.close()
+    await server.stop()
+    const usual = join(root, 'berth', 'metadata.db')
+    const before = dumpDatabase(usual)
+    const moved = { REGISTRY_METADATA_PATH: elsewhere }
+    await assert.rejects(startServer({ root, env: moved }), /To move it, end every Berth/)
+    assert.match(berth(root, moved, 'rebuild').err, /has a database: .*metadata\.db\. Move that one there/)
+    lose(usual)
+    const ran = berth(root, moved, 'rebuild')
+    assert.equal(ran.status, 0, ran.out + ran.err)
+    assert.deepEqual(dumpDatabase(elsewhere), before)
+    assert.equal(existsSync(usual), false)
+    // Put aside and made again all the same.
+    const forced = berth(root, moved, 'rebuild', '--force', '--json')
+    assert.equal(
+      (JSON.parse(forced.out) as { putAside: string }).putAside.startsWith(`${elsewhere}.aside-`),
+      true,
+    )
+    assert.deepEqual(dumpDatabase(elsewhere), before)
+  },
+)
