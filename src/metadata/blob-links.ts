@@ -78,7 +78,8 @@ export async function findAnySource(db: Db, digest: Digest): Promise<string | un
 
 const INSERT_LIVE_OBJECT: Statement = {
   name: 'insert-live-object',
-  sql: `INSERT INTO objects (id, state, digest, size, stamp, created_at) VALUES (:object, 'live', :digest, :size, :stamp, :now)`,
+  sql: `INSERT INTO objects (id, state, digest, size, stamp, created_at) VALUES (:object, 'live', :digest, :size, :stamp, :now)
+        ON CONFLICT (id) DO NOTHING`,
 }
 const OBJECT_TO_LIVE: Statement = {
   name: 'object-to-live',

@@ -1,5 +1,5 @@
 /** T7: objects to remove. A row is claimed, the store removes by its name, the row goes; a late repeat hits nothing. */
-import type { StoredObject } from '../blobs/blob-store.ts'
+import type { ObjectId, StoredObject } from '../blobs/blob-store.ts'
 import { digestFromBytes } from '../oci/digest.ts'
 import { objectFromBytes, objectToBytes } from './blob-links.ts'
 import type { Db, Statement } from './database.ts'
@@ -17,6 +17,23 @@ const CLAIM: Statement = {
           ORDER BY delete_after LIMIT :limit)
         RETURNING id, path, size, digest`,
   rows: true,
+}
+const YEAR_MS = 365 * 86_400_000
+
+/**
+ * Its row stands before its file goes, and for a year after that: a push that paused between its file and its commit
+ * for so long that the file was taken for a leftover finds the id taken, and is refused.
+ */
+const CONDEMN: Statement = {
+  name: 'condemn-unknown-object',
+  sql: `INSERT INTO objects (id, state, size, created_at, delete_after, claimed_until)
+        SELECT :object, 'garbage', :size, :now, :now, :until
+        WHERE NOT EXISTS (SELECT 1 FROM removal_holds WHERE until > :now)
+        ON CONFLICT (id) DO NOTHING`,
+}
+const BURY: Statement = {
+  name: 'bury-unknown-object',
+  sql: `UPDATE objects SET delete_after = :until, claimed_until = NULL, size = NULL WHERE id = :object AND state = 'garbage'`,
 }
 const FORGET: Statement = {
   name: 'forget-objects',
@@ -42,6 +59,30 @@ export async function claimGarbage(
     ...(row['path'] !== null && { path: row['path'] as string }),
     ...(row['digest'] !== null && { digest: digestFromBytes(row['digest'] as Uint8Array) }),
   }))
+}
+
+/**
+ * Takes the file of an object that no row knows, to remove it; whoever ends meanwhile leaves it to {@link claimGarbage}.
+ * @returns false: a row knows it by now, or a hold is in force
+ */
+export async function condemnUnknown(db: Db, object: ObjectId, size: number, now: number): Promise<boolean> {
+  const outcome = await db.write({
+    steps: [{ statement: CONDEMN, expect: 1 }],
+    params: { object: objectToBytes(object), size, now, until: now + CLAIM_MS },
+    touches: [],
+    frees: true,
+  })
+  return outcome.done
+}
+
+/** Its file is gone: only the id is remembered. */
+export async function buryUnknown(db: Db, object: ObjectId, now: number): Promise<void> {
+  await db.write({
+    steps: [{ statement: BURY }],
+    params: { object: objectToBytes(object), until: now + YEAR_MS },
+    touches: [],
+    frees: true,
+  })
 }
 
 export async function forgetObjects(db: Db, objects: readonly StoredObject[]): Promise<void> {

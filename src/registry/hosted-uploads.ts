@@ -146,7 +146,11 @@ export function createHostedUploads(parts: HostedParts): { verbs: UploadVerbs; c
 
   const verbs: UploadVerbs = {
     async putBlob(call, repository, digest, chunk) {
-      await receiveWhole(call, repository, digest, chunk)
+      if (await receiveWhole(call, repository, digest, chunk)) return
+      throw new RegistryError(
+        'BLOB_UPLOAD_INVALID',
+        'the push stood still for a week, and its bytes are gone: send it again',
+      )
     },
     async startUpload(call, repository, algorithm) {
       const id = uploadIdFromBytes(randomBytes(16))

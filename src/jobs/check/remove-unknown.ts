@@ -1,6 +1,7 @@
 /** Removes files that no row knows, one by one, each looked up once more right before. */
 import type { BlobStore } from '../../blobs/blob-store.ts'
 import type { Db } from '../../metadata/database.ts'
+import { buryUnknown, condemnUnknown } from '../../metadata/garbage.ts'
 import { holdsInForce } from '../../metadata/removal-holds.ts'
 import { findTakeover } from '../../metadata/takeover.ts'
 import type { Problem, UnknownFile } from './problem.ts'
@@ -60,8 +61,10 @@ export async function removeUnknown(
     const { path } = file.object
     if (path !== undefined && (await linkCount(path)) !== 1) continue
     if (!(await isStillUnknown(db, file))) continue
+    if (path === undefined && !(await condemnUnknown(db, file.object.id, file.size, now()))) continue
     const [result] = await store.remove([file.object])
     if (result?.removed === true) {
+      if (path === undefined) await buryUnknown(db, file.object.id, now())
       removed.files++
       if (path === undefined) removed.own++
       removed.bytes += file.size

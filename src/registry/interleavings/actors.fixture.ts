@@ -1,5 +1,7 @@
 /** What is done at the same time: each as a process of its own, unless told otherwise. */
 import assert from 'node:assert/strict'
+import { removeUnknown } from '../../jobs/check/remove-unknown.ts'
+import { noFiles, unknownObjects } from '../../jobs/check/unknown-files.ts'
 import { collectGarbage } from '../../jobs/collect-garbage.ts'
 import { expireUploads } from '../../jobs/expire-uploads.ts'
 import { removeGarbage } from '../../jobs/remove-garbage.ts'
@@ -127,8 +129,18 @@ export const ACTORS = {
       await releaseHold(db, hold)
     },
   },
+  // What the weekly look for files that no row knows does with what it may remove.
+  'remove unknown files': {
+    async run(parts) {
+      const files = []
+      for await (const problem of unknownObjects(jobs(parts), noFiles(), NEVER))
+        if ('file' in problem) files.push(problem.file)
+      await removeUnknown({ ...jobs(parts), linkCount: async () => 1 }, files, NEVER)
+    },
+  },
   // Time goes by, and every process that is not at a step pauses as long.
   '23 hours': { run: ({ pause }) => pause(23 * HOUR_MS) },
+  '200 hours': { run: ({ pause }) => pause(200 * HOUR_MS) },
   '37 hours': { run: ({ pause }) => pause(37 * HOUR_MS) },
 } satisfies Record<string, Actor>
 
@@ -244,7 +256,7 @@ export function assertOrdinary(operation: string, error: unknown, isPaused: bool
   const name = operation.replace(/^.*\.\d+ /, '') as ActorName
   const may = [
     ...ABSENT,
-    ...(isPaused ? ['BLOB_UPLOAD_INVALID'] : []),
+    ...(isPaused ? ['BLOB_UPLOAD_INVALID', 'BLOB_UPLOAD_UNKNOWN'] : []),
     ...((ACTORS[name] as Actor).may ?? []),
   ]
   if (!(error instanceof RegistryError) || !may.includes(error.code)) throw error as Error

@@ -16,6 +16,17 @@ const CHOSEN: Partial<Record<BeforeName, readonly ActorName[]>> = {
   'an image deleted by digest': ['restore', 'put first'],
 }
 
+/** Files that no row knows are left alone for a week: a push in one request has none before its commit. */
+testOrders('an upload under way', {
+  'beside what removes unknown files': (['push', 'upload', 'append'] as const).flatMap((name) =>
+    (['early', 'late'] as const).map((reading): Case => ({
+      processes: [[name], ['remove unknown files'], ['200 hours']],
+      reading,
+      kills: true,
+    })),
+  ),
+})
+
 for (const before of everyBefore) {
   const names = (IS_SLOW ? MEETING[before] : CHOSEN[before])?.filter((name) => name !== 'collect') ?? []
   const groups: Record<string, Case[]> = {}

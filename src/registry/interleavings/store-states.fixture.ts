@@ -37,7 +37,8 @@ export type StoreStates = {
 
 const CHANGES = new Set(['append', 'finish', 'remove'])
 
-export function createStoreStates(): StoreStates {
+/** @param now when a call is made: what the store marks files with */
+export function createStoreStates(now: () => number): StoreStates {
   const known = new Map<string, StoreState>()
   const steps = new Map<string, { result: unknown; error: unknown; to: StoreState }>()
   let current: StoreState = {
@@ -67,7 +68,7 @@ export function createStoreStates(): StoreStates {
   }
 
   async function apply(asked: StoreCall): Promise<unknown> {
-    const call = { ...asked }
+    const call = { ...asked, at: now() }
     if (!CHANGES.has(call.do)) return run(current.store, call)
     const name = `${current.key} ${JSON.stringify(call)}`
     let taken = steps.get(name)
@@ -90,7 +91,17 @@ export function createStoreStates(): StoreStates {
   }
 }
 
-async function run(store: BlobStore, call: StoreCall): Promise<unknown> {
+async function run(store: BlobStore, call: StoreCall & { at?: number }): Promise<unknown> {
+  const { now } = Date
+  Date.now = () => call.at ?? now()
+  try {
+    return await runNow(store, call)
+  } finally {
+    Date.now = now
+  }
+}
+
+async function runNow(store: BlobStore, call: StoreCall): Promise<unknown> {
   switch (call.do) {
     case 'append': {
       const hash = store.createHash('sha256', {})
@@ -135,12 +146,12 @@ async function stateOf(store: BlobStore, calls: readonly StoreCall[]): Promise<S
   const finished = new Map<string, { digest: string; size: number }>()
   const objects: string[] = []
   const lines: string[] = []
-  for await (const { object, size } of store.list()) {
+  for await (const { object, size, modifiedAt } of store.list()) {
     objects.push(object.id)
     if (object.digest !== undefined) finished.set(object.id, { digest: object.digest, size })
     const part = await store.reread({ object: { id: object.id }, received: size })
     const bytes = part === undefined ? '' : (await readAll(part)).toString('hex')
-    lines.push(`${object.id} ${object.digest ?? 'unfinished'} ${bytes}`)
+    lines.push(`${object.id} ${object.digest ?? 'unfinished'} ${modifiedAt} ${bytes}`)
   }
   return { key: lines.join('\n'), calls, store, finished, objects }
 }

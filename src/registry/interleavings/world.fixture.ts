@@ -50,8 +50,8 @@ export function createWorld({ altered = (same) => same, foreignKeys = true }: Wo
   const applier = createApplier({ db: nested(connection), processId: 'world', makeRoom: () => false })
   const prepared = new Map<string, StatementSync>()
   const content = connection.prepare(contentQuery(connection))
-  const store: StoreStates = createStoreStates()
   let time = START
+  const store: StoreStates = createStoreStates(() => time)
   let contentKey: string | undefined
 
   function all(sql: string, params: Params): Row[] {
