@@ -83,7 +83,7 @@ test('settings by the names of the environment; wrong ones are all told', async 
   )
 })
 
-test('a port in use, a folder that is a file, a folder of Distribution: told, and nothing is left open', async (t) => {
+test('a port in use, a folder that is a file, half a folder of Distribution: told, and nothing is left open', async (t) => {
   const folder = await temporary(t)
   const registry = await startRegistry()
   await assert.rejects(startRegistry({ port: Number(new URL(registry.url).port) }), /another program listens/)
@@ -93,7 +93,7 @@ test('a port in use, a folder that is a file, a folder of Distribution: told, an
   await assert.rejects(startRegistry({ folder: join(folder, 'file') }), /is a file/)
 
   const old = join(folder, 'old')
-  await mkdir(join(old, 'docker/registry/v2/repositories'), { recursive: true })
-  await assert.rejects(startRegistry({ folder: old }), /CNCF Distribution/)
-  assert.deepEqual(await readdir(old), ['docker'], 'left untouched')
+  await mkdir(join(old, 'docker/registry/v2/repositories/a/_manifests'), { recursive: true })
+  await assert.rejects(startRegistry({ folder: old }), /repositories but no blobs.*copy all of it/)
+  assert.deepEqual(await readdir(join(old, 'docker/registry/v2')), ['repositories'], 'left untouched')
 })
