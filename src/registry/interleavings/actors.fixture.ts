@@ -206,8 +206,11 @@ function empty(parts: Parts): Promise<unknown> {
   const question = {
     ...nothing,
     verb: 'emptying of the trash',
-    // What nobody was told to be there goes at once.
-    takes: (fact: string) => fact.startsWith('trash ') || fact.startsWith('manifest '),
+    // What nobody was told to be there goes at once; and what was read before it was deleted has no lease.
+    takes: (fact: string) =>
+      ['trash ', 'manifest ', ...(parts.given.trash === undefined ? ['read '] : [])].some((kind) =>
+        fact.startsWith(kind),
+      ),
     trashes: A,
   }
   const now = parts.now()
