@@ -257,6 +257,20 @@ test('referrers stay with their subject, and go with it, theirs too', () =>
     await assertEmpty(f)
   }))
 
+test('a referrer that holds its subject, by itself or by its child, goes with it', () =>
+  withFixture(async (f) => {
+    const naming = (digest: Digest) => ({ subject: { mediaType: MEDIA_TYPE.ociManifest, digest, size: 1 } })
+    const one = await pushImage(f, A, [], ['one'])
+    await pushIndex(f, A, [one], [], naming(one))
+    const two = await pushImage(f, A, [], ['two'])
+    const inner = await pushIndex(f, A, [two], [])
+    await pushIndex(f, A, [inner], [], naming(two))
+    await f.registry.deleteManifest(f.call, A, one)
+    await f.registry.deleteManifest(f.call, A, two)
+    await pass(f, 150)
+    await assertEmpty(f)
+  }))
+
 test('a child that a reader was told of stays until it can be named again', () =>
   withFixture(async (f) => {
     const child = await pushImage(f, A, [], ['amd64'])

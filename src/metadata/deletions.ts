@@ -96,6 +96,13 @@ const CANDIDATE: Statement = {
         SELECT 'manifest', repository_id, digest, expires_at FROM manifests
         WHERE repository_id = :repositoryId AND digest = :digest AND expires_at IS NOT NULL`,
 }
+/** A referrer that was taken along may itself hold its subject: then nothing else would ever look at either of them. */
+const REFERRER_CANDIDATES: Statement = {
+  name: 'referrer-candidates',
+  sql: `INSERT INTO candidates (kind, repository_id, digest, due_at)
+        SELECT 'manifest', repository_id, digest, expires_at FROM manifests
+        WHERE deletion_id = ${THIS_DELETION} AND digest <> :digest AND subject IS NOT NULL AND expires_at IS NOT NULL`,
+}
 
 /**
  * T5 for a tag: gone from every read when this returns. A manifest that lost its last tag so stays readable by digest
@@ -121,6 +128,7 @@ export async function deleteTagRow(
         { statement: EXPIRE_UNTAGGED },
         { statement: EXPIRE_FOLLOWERS },
         { statement: CANDIDATE },
+        { statement: REFERRER_CANDIDATES },
       ],
       params: {
         ...actorParams(actor),
@@ -156,6 +164,7 @@ export async function deleteManifestRow(
       { statement: DELETE_MANIFEST, expect: 1 },
       { statement: EXPIRE_FOLLOWERS },
       { statement: CANDIDATE },
+      { statement: REFERRER_CANDIDATES },
     ],
     params: {
       ...actorParams(actor),

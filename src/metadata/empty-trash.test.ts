@@ -42,8 +42,8 @@ test('emptied: all of it goes at once where nobody holds a lease, and cannot be 
     assert.equal((await restore(f, 1)).kind, 'emptied')
     assert.equal((await retag(f, 'v')).kind, 'gone')
     await collect(f, 7 * DAY)
-    assert.deepEqual(await rowsLeft(f), { ...NOTHING_LEFT, candidates: 1 })
-    // The time that the deletion had had: the candidate of then finds nothing.
+    assert.deepEqual(await rowsLeft(f), { ...NOTHING_LEFT, candidates: 3 })
+    // The time that the deletion had had: the candidates of then, of the root and its referrers, find nothing.
     await pass(f, 7 * 24 + 1, 7 * DAY)
     assert.deepEqual(await rowsLeft(f), NOTHING_LEFT)
     assert.deepEqual(await empty(f), { due: 0, leased: [], isCut: false })
