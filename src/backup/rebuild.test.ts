@@ -19,11 +19,12 @@ import { claimGarbage, forgetObjects } from '../metadata/garbage.ts'
 import { emptyTrash } from '../metadata/empty-trash.ts'
 import { restoreDeletion } from '../metadata/restore-deletion.ts'
 import { restoreTag } from '../metadata/tag-history.ts'
-import { putManifestRows } from '../metadata/manifests.ts'
+import { findManifest, putManifestRows, renewManifest } from '../metadata/manifests.ts'
 import {
   actorAt,
   existingRepository,
   NOW,
+  pushManifest,
   repositoryOf,
   rowsOf,
   withFolder,
@@ -331,4 +332,31 @@ test('a damaged snapshot is passed over, a cut line is told, a missing file of t
       late.journal.refused.first.map((line) => line.do),
       ['unheard-of'],
     )
+  }))
+
+test('what only a reader kept from being collected, and was restored then, is restored again', () =>
+  withFolder(async (root) => {
+    const folder = join(root, 'berth')
+    const { db } = openMetadata({ folder, version: 'test' })
+    const at = (hours: number) => ({ ...actorAt(NOW + hours * 3_600_000), cause: 'restore' })
+    const name = 'a' as RepositoryName
+    for (const [tag, n] of [
+      ['v1', 1],
+      ['v2', 2],
+    ] as const) {
+      const digest = await pushManifest(db, [tag], 'a', { annotations: { n: String(n) } })
+      assert.equal(await deleteTagRow(db, name, tag as Tag, DAY, at(0)), true)
+      const found = await findManifest(db, name, { kind: 'digest', digest })
+      assert.ok(found)
+      assert.equal(await renewManifest(db, name, found, at(20).now), true)
+    }
+    const [deletion] = await rowsOf(db, `SELECT id FROM deletions WHERE what = 'tag v1'`)
+    assert.equal((await restoreDeletion(db, deletion?.['id'] as number, at(30))).kind, 'restored')
+    assert.equal((await restoreTag(db, name, 'v2' as Tag, undefined, at(30))).kind, 'restored')
+    await db.close()
+    const before = dumpDatabase(join(folder, 'metadata.db'))
+    loseDatabase(join(folder, 'metadata.db'))
+    const report = await rebuilt(root)
+    assert.deepEqual(report.journal.refused, { count: 0, first: [] })
+    assert.deepEqual(dumpDatabase(join(folder, 'metadata.db'))['tags'], before['tags'])
   }))

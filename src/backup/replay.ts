@@ -33,6 +33,8 @@ class UnusableLineError extends Error {
 
 type Replayer = (db: Db, line: JournalLine) => Promise<Replayed>
 
+/** Leases are in no line: what was restored then was still there. */
+const EVEN_WHEN_DUE = true
 const OBJECT_ID = /^[0-9a-f]{32}$/
 
 const OBJECT: Statement = {
@@ -82,7 +84,7 @@ export const REPLAYERS: Readonly<Record<string, Replayer>> = {
   },
   async 'restore-tag'(db, line) {
     const [name, tag] = [repositoryOf(line), textOf(line, 'tag') as Tag]
-    const { kind } = await restoreTag(db, name, tag, digestOf(line), actorOf(line))
+    const { kind } = await restoreTag(db, name, tag, digestOf(line), actorOf(line), EVEN_WHEN_DUE)
     return kind === 'restored' || kind === 'unchanged' ? undefined : `it cannot be brought back: ${kind}`
   },
   async collect(db, line) {
@@ -173,7 +175,7 @@ async function replayDeletion(db: Db, line: JournalLine, remove: Deletion): Prom
 async function replayRestore(db: Db, line: JournalLine): Promise<Replayed> {
   const deletion = await findDeletion(db, line)
   if (deletion === undefined) return 'the deletion is not there'
-  const { kind } = await restoreDeletion(db, deletion, actorOf(line))
+  const { kind } = await restoreDeletion(db, deletion, actorOf(line), EVEN_WHEN_DUE)
   return kind === 'restored' ? undefined : `it cannot be brought back: ${kind}`
 }
 
