@@ -155,7 +155,8 @@ const LIVE: Statement = {
 const who = (now: number, cause = 'restore') => ({ ...actorOf(call, now), cause })
 const trashOf = ({ given }: Parts): string => `trash ${given.trash?.deletion}`
 const MANIFEST = `manifest ${A} ${FIRST}`
-const BACK = [{ fact: MANIFEST }, { fact: `tag ${A} v ${FIRST}` }, { fact: `blob ${A} ${LAYER}`, day: true }]
+/** Its blobs are held by the manifest, and have no lease of their own. */
+const BACK = [{ fact: MANIFEST }, { fact: `tag ${A} v ${FIRST}` }]
 const isBack = (gone: string): boolean => [`tag ${A} v`, MANIFEST, `blob ${A} ${LAYER}`].includes(gone)
 
 function restore(parts: Parts): Promise<unknown> {
@@ -196,7 +197,7 @@ function restoreTagged(parts: Parts): Promise<unknown> {
     parts.tell,
     () => restoreTag(parts.db, A, tag('v'), FIRST, who(parts.now())),
     (result) => {
-      if (result.kind === 'unchanged') return { without: [MANIFEST, `blob ${A} ${LAYER}`] }
+      if (result.kind === 'unchanged') return { without: [MANIFEST] }
       return result.kind === 'restored' ? {} : { refused: result.kind }
     },
   )
