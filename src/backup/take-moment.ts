@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdirSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Metadata } from '../metadata/open-metadata.ts'
-import { releaseHold, renewHold, takeHold } from '../metadata/removal-holds.ts'
+import { holdRemovals } from '../metadata/removal-holds.ts'
 import { findTakeover } from '../metadata/takeover.ts'
 import { BackupError } from './layout.ts'
 
@@ -45,22 +45,16 @@ export async function takeMoment(options: MomentOptions): Promise<Moment> {
       'the data of CNCF Distribution are still being taken over, so that not all is known yet: try again when the registry says that it is done',
     )
   }
-  const hold = await takeHold(db, options.reason, now(), HOLD_MS)
-  let isOver = false
-  const renew = async (): Promise<void> => {
-    // A full disk or a busy database now is no reason to give up: there are nine more tries.
-    isOver = await renewHold(db, hold, now(), HOLD_MS).then(
-      (held) => !held,
-      () => isOver,
-    )
-  }
-  const timer = setInterval(() => void renew(), RENEW_EVERY_MS)
-  timer.unref()
+  const hold = await holdRemovals(db, {
+    reason: options.reason,
+    ms: HOLD_MS,
+    renewEveryMs: RENEW_EVERY_MS,
+    now,
+  })
   const path = copyPath(options)
   const release = async (): Promise<void> => {
-    clearInterval(timer)
     rmSync(path, { force: true })
-    await releaseHold(db, hold)
+    await hold.release()
   }
   try {
     const at = now()
@@ -69,7 +63,7 @@ export async function takeMoment(options: MomentOptions): Promise<Moment> {
       path,
       at,
       check() {
-        if (isOver)
+        if (!hold.isInForce())
           throw new BackupError('removal of files could not be held off (did the machine sleep?): try again')
       },
       release,

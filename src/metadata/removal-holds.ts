@@ -55,6 +55,51 @@ export async function renewHold(db: Db, id: string, now: number, ms: number): Pr
   return outcome.done
 }
 
+export type Hold = {
+  /**
+   * False: it has been over, for however short a time, and files may have gone. Told by the clock that everyone goes by,
+   * so that a process that was stopped or slept knows it before it does anything else.
+   */
+  isInForce(): boolean
+  /** Called every `renewEveryMs` anyway. */
+  renew(): Promise<void>
+  /** Any number of times. */
+  release(): Promise<void>
+}
+
+export type HoldOptions = {
+  /** As a person reads it: `backup to /mnt/disk`. */
+  reason: string
+  ms: number
+  renewEveryMs: number
+  now: () => number
+}
+
+/** Takes a hold and keeps it until it is released. */
+export async function holdRemovals(db: Db, { reason, ms, renewEveryMs, now }: HoldOptions): Promise<Hold> {
+  let until = now() + ms
+  let isOver = false
+  const id = await takeHold(db, reason, now(), ms)
+  const isInForce = (): boolean => !(isOver ||= now() >= until)
+  const renew = async (): Promise<void> => {
+    const at = now()
+    // A full disk or a busy database now is no reason to give up: there are more tries before it ends.
+    const held = await renewHold(db, id, at, ms).catch(() => undefined)
+    if (held === true && isInForce()) until = Math.max(until, at + ms)
+    if (held === false) isOver = true
+  }
+  const timer = setInterval(() => void renew(), renewEveryMs)
+  timer.unref()
+  return {
+    isInForce,
+    renew,
+    async release() {
+      clearInterval(timer)
+      await releaseHold(db, id)
+    },
+  }
+}
+
 /** Any number of times. */
 export async function releaseHold(db: Db, id: string): Promise<void> {
   await db.write({ steps: [{ statement: RELEASE }], params: { id }, touches: [], frees: true })

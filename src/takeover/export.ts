@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { BlobStore } from '../blobs/blob-store.ts'
 import type { Db } from '../metadata/database.ts'
 import { findRepository } from '../metadata/repositories.ts'
-import { releaseHold, renewHold, takeHold } from '../metadata/removal-holds.ts'
+import { holdRemovals } from '../metadata/removal-holds.ts'
 import { countTrashAndUploads, lastRepository, pageOfRepositories } from '../metadata/repository-contents.ts'
 import type { ListedRepository } from '../metadata/repository-contents.ts'
 import type { Moments } from '../metadata/sqlite/moment.ts'
@@ -65,7 +65,10 @@ export async function exportDistribution(options: ExportOptions): Promise<Export
   const { db, dataFolder, to, isDryRun, signal, now = Date.now } = options
   const folder = to === undefined ? dataFolder : targetFolder(dataFolder, to, isDryRun)
   const knownUntil = await writtenUpTo(options, to === undefined ? undefined : folder)
-  const hold = isDryRun ? undefined : await holdRemovals(db, folder, now)
+  // No file goes while it gets its second name.
+  const hold = isDryRun
+    ? undefined
+    : await holdRemovals(db, { reason: `export to ${folder}`, ms: HOLD_MS, renewEveryMs: RENEW_MS, now })
   const counts = noCounts()
   let isForeign = false
   try {
@@ -77,7 +80,7 @@ export async function exportDistribution(options: ExportOptions): Promise<Export
       counts,
       check: () => {
         signal.throwIfAborted()
-        hold?.check()
+        if (hold?.isInForce() === false) throw stoodStill()
       },
       remark: (remark) => {
         if (remark.kind === 'written-later') isForeign = true
@@ -92,6 +95,7 @@ export async function exportDistribution(options: ExportOptions): Promise<Export
       },
     )
     await tree.flush()
+    if (!isCut && hold?.isInForce() === false) throw stoodStill()
     // What a Distribution wrote meanwhile, or where nobody has looked, stays in doubt: then none of it is ever removed.
     if (!isDryRun && !isCut && !isForeign) {
       await sleep(SETTLE_MS)
@@ -235,28 +239,8 @@ function writeMarker(folder: string, writtenAt: number): void {
   writeFileSync(join(folder, MARKER), `${JSON.stringify({ by: 'berth export', writtenAt })}\n`)
 }
 
-type Hold = { check(): void; release(): Promise<void> }
-
-/** No file goes while it gets its second name. */
-async function holdRemovals(db: Db, folder: string, now: () => number): Promise<Hold> {
-  const id = await takeHold(db, `export to ${folder}`, now(), HOLD_MS)
-  let isLost = false
-  const timer = setInterval(() => {
-    renewHold(db, id, now(), HOLD_MS).then(
-      (held) => (isLost ||= !held),
-      () => undefined,
-    )
-  }, RENEW_MS)
-  return {
-    check() {
-      if (isLost)
-        throw new Error('the export stood still for too long, and files may have been removed: run it again')
-    },
-    async release() {
-      clearInterval(timer)
-      await releaseHold(db, id)
-    },
-  }
+function stoodStill(): Error {
+  return new Error('the export stood still for too long, and files may have been removed: run it again')
 }
 
 function noCounts(): ExportCounts {
