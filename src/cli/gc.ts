@@ -216,7 +216,7 @@ async function waiting({ data, now }: Collection): Promise<string> {
   const { db } = data.metadata
   const time = now()
   const ends = WAITING_SPANS.map(({ afterMs }) => Math.min(time + afterMs, Number.MAX_SAFE_INTEGER))
-  return waitingText(await countWaiting(db, ends), ends, await countGarbage(db))
+  return waitingText(await countWaiting(db, ends), ends, await countGarbage(db, time))
 }
 
 const sumsOf = ({ manifests, links, blobs, bytes }: CollectionPlan) => ({ manifests, links, blobs, bytes })

@@ -15,7 +15,7 @@ const COUNT: Statement = {
 const GARBAGE: Statement = {
   name: 'garbage-waiting',
   sql: `SELECT count(*) AS files, coalesce(sum(size), 0) AS bytes FROM objects
-        WHERE state = 'garbage' AND delete_after >= 0`,
+        WHERE state = 'garbage' AND delete_after <= :by`,
   rows: true,
 }
 const NEWEST_BEAT: Statement = {
@@ -43,9 +43,9 @@ export async function countWaiting(db: Db, spans: readonly number[]): Promise<Wa
   return waiting
 }
 
-/** Files that no row needs and that are still there. */
-export async function countGarbage(db: Db): Promise<{ files: number; bytes: number }> {
-  const [row] = await db.read(GARBAGE, {})
+/** Files that no row needs and that are to be removed by this time; ids that are only remembered have a later one. */
+export async function countGarbage(db: Db, by: number): Promise<{ files: number; bytes: number }> {
+  const [row] = await db.read(GARBAGE, { by })
   return { files: row?.['files'] as number, bytes: row?.['bytes'] as number }
 }
 
