@@ -113,7 +113,7 @@ test('files that ARCHITECTURE.md and CONTRIBUTING.md name are there', () => {
   const broken: string[] = []
   for (const page of ['ARCHITECTURE.md', 'CONTRIBUTING.md']) {
     for (const [, path = ''] of read(page).matchAll(/`((?:\w+\/)*[\w.*-]+\.(?:ts|sh))`/g)) {
-      if (/^(?:x|index)\.|^0002|^\.ts/.test(path.split('/').at(-1) ?? '')) continue
+      if (/^(?:x|index)\.|^\.ts/.test(path.split('/').at(-1) ?? '')) continue
       if (globSync([path, `src/${path}`, `src/**/${path}`], { cwd: ROOT }).length === 0)
         broken.push(`${page}: ${path}`)
     }
