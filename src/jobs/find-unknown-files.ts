@@ -50,12 +50,15 @@ export async function findUnknownFiles(
     if (going.length + found.left > 0) log.error(`files that no row knows are left alone: ${why}`)
     return { ...found, left: found.left + going.length }
   }
-  const parts = { db, store, now, linkCount: async () => 1 }
+  const parts = { db, store, now, linkCount: async () => 1, keepsOnlyCopies: true }
   const removed = await removeUnknown(parts, going, signal)
   if (removed.files > 0)
     log.info('removed what pushes that were cut off left behind', {
       files: removed.files,
       bytes: removed.bytes,
     })
-  return { removed: removed.files, left: found.left, bytes: removed.bytes }
+  if (removed.errors.length > 0)
+    log.error('files that no row knows could not be removed', { errors: removed.errors })
+  const left = found.left + going.length - removed.files
+  return { removed: removed.files, left, bytes: removed.bytes }
 }

@@ -6,6 +6,8 @@ import { test } from 'node:test'
 import { type LogFields, type Logger, silentLogger } from '../lib/logger.ts'
 import { pushBlob, pushImage, readBlob, repository, sha256 } from '../registry/hosted-fixtures.ts'
 import { type Checked, damage, DAY, never, withChecked } from './check/check-fixtures.ts'
+import { removableFile, removeUnknown } from './check/remove-unknown.ts'
+import { noFiles, unknownObjects } from './check/unknown-files.ts'
 import { findUnknownFiles } from './find-unknown-files.ts'
 import { isScrubDue, scrub } from './scrub.ts'
 import { createScrubTasks } from './scrub-tasks.ts'
@@ -136,6 +138,27 @@ test('the weekly walk removes what was never whole and second copies, and tells 
         ['info', 2],
       ],
     )
+  }))
+
+test('a second copy stays where the file that is served has lost its bytes', () =>
+  withChecked(async (c) => {
+    for (let n = 0; n < 40; n++) await pushBlob(c, 'a', `blob ${n}`)
+    damage.rot(c.filesOf(sha256('blob 1'))[0] as string)
+    damage.remove(c.filesOf(sha256('blob 2'))[0] as string)
+    for (const n of [1, 2, 3]) leave(c, String(n), sha256(`blob ${n}`).replace(':', '-'), `blob ${n}`)
+    const { log, lines } = recording()
+    assert.deepEqual(await findUnknownFiles(partsOf(c, log), never, 0), { removed: 1, left: 2, bytes: 6 })
+    assert.match(String(lines.at(-1)?.fields['errors']), /its only copy.*berth check --repair/)
+    const { parts } = c
+    const all = await Array.fromAsync(unknownObjects(parts, noFiles(), never))
+    const files = all.flatMap((problem) => removableFile(problem) ?? [])
+    assert.equal(files.length, 2)
+    const told = await removeUnknown({ ...parts, linkCount: async () => 1 }, files, never)
+    assert.deepEqual([told.files, told.errors.length], [0, 2], 'nor by command')
+    await c.repair(await c.problems({ rehash: true }))
+    assert.equal(await readBlob(c, 'a', sha256('blob 1')), 'blob 1')
+    assert.equal(await readBlob(c, 'a', sha256('blob 2')), 'blob 2')
+    assert.deepEqual(await findUnknownFiles(partsOf(c), never, 0), { removed: 2, left: 0, bytes: 12 })
   }))
 
 test('a database that knows few of the files removes none of them, and says so', () =>

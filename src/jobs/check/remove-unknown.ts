@@ -1,9 +1,12 @@
 /** Removes files that no row knows, one by one, each looked up once more right before. */
 import type { BlobStore } from '../../blobs/blob-store.ts'
+import { findCheckedBlob } from '../../metadata/check-blobs.ts'
 import type { Db } from '../../metadata/database.ts'
 import { buryUnknown, condemnUnknown } from '../../metadata/garbage.ts'
 import { holdsInForce } from '../../metadata/removal-holds.ts'
 import { findTakeover } from '../../metadata/takeover.ts'
+import { examineBlob } from './examine-blob.ts'
+import { createPace } from './pace.ts'
 import type { Problem, UnknownFile } from './problem.ts'
 import { type FileCounts, isStillUnknown, looksLost } from './unknown-files.ts'
 
@@ -46,9 +49,18 @@ export async function removalRefused(
 /** `own`: of those, how many were Berth's own. */
 export type Removed = { files: number; own: number; bytes: number; errors: string[] }
 
-/** @param linkCount how many names a file has: what an export made by links since then is left alone */
+type RemovalParts = {
+  db: Db
+  store: BlobStore
+  now: () => number
+  /** How many names a file has: what an export made by links since then is left alone. */
+  linkCount(path: string): Promise<number>
+  /** Bytes that nobody has any more stay too: nobody was asked. */
+  keepsOnlyCopies?: boolean
+}
+
 export async function removeUnknown(
-  parts: { db: Db; store: BlobStore; now: () => number; linkCount(path: string): Promise<number> },
+  parts: RemovalParts,
   files: Iterable<UnknownFile>,
   signal: AbortSignal,
 ): Promise<Removed> {
@@ -61,6 +73,11 @@ export async function removeUnknown(
     const { path } = file.object
     if (path !== undefined && (await linkCount(path)) !== 1) continue
     if (!(await isStillUnknown(db, file))) continue
+    const why = await whyKept(parts, file, signal)
+    if (why !== undefined) {
+      tell(removed, file, why)
+      continue
+    }
     if (path === undefined && !(await condemnUnknown(db, file.object.id, file.size, now()))) continue
     const [result] = await store.remove([file.object])
     if (result?.removed === true) {
@@ -68,9 +85,29 @@ export async function removeUnknown(
       removed.files++
       if (path === undefined) removed.own++
       removed.bytes += file.size
-    } else if (removed.errors.length < 10) {
-      removed.errors.push(`${path ?? file.object.id}: ${String(result?.error)}`)
-    }
+    } else tell(removed, file, String(result?.error))
   }
   return removed
+}
+
+function tell({ errors }: Removed, { object }: UnknownFile, why: string): void {
+  if (errors.length < 10) errors.push(`${object.path ?? object.id}: ${why}`)
+}
+
+/** A row is taken at its word by nobody here: what is served is read again before another copy of it goes. */
+async function whyKept(
+  { db, store, keepsOnlyCopies = false }: RemovalParts,
+  { object: { digest } }: UnknownFile,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (digest === undefined) return undefined
+  const blob = await findCheckedBlob(db, digest)
+  const seen =
+    blob === undefined
+      ? undefined
+      : await examineBlob({ db, store, pace: createPace(undefined, signal) }, blob, true)
+  if (seen === undefined || seen.kind === 'gone')
+    return keepsOnlyCopies ? 'nobody has its bytes any more' : undefined
+  if (seen.kind === 'whole' && seen.blob.damagedAt === undefined) return undefined
+  return `the file from which ${digest} is served is damaged, and this may be its only copy: "berth check --repair" takes it`
 }
