@@ -36,7 +36,7 @@ export type PhaseOptions = {
   tell: (line: string) => void
 }
 
-export type PhaseSide = { peer: Peer; syncs: Syncs | 'unknown'; memory: MemoryResult; seeding: number }
+type PhaseSide = { peer: Peer; syncs: Syncs | 'unknown'; memory: MemoryResult; seeding: number }
 export type PhaseResult = { sides: PhaseSide[]; rows: RowResult[] }
 
 type PhaseMember = Side & PhaseSide & { abilities: Abilities }

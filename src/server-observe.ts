@@ -31,7 +31,7 @@ const HANDLER: Readonly<Record<RouteKind, string>> = {
   listReferrers: 'referrers',
 }
 
-export type RequestObserver = {
+type RequestObserver = {
   begin(request: IncomingMessage, response: ServerResponse): Observation
   /** The id that {@link begin} gave. */
   idOf(request: IncomingMessage): string

@@ -8,7 +8,7 @@ import { createTakeover, type Takeover } from './takeover/takeover.ts'
 import { startWatch, type Watch } from './takeover/watch.ts'
 
 /** What goes on, or what is watched when it is over; undefined: there never was such a folder. */
-export type FolderOfDistribution = { takeover: Takeover } | { watch: Watch } | undefined
+type FolderOfDistribution = { takeover: Takeover } | { watch: Watch } | undefined
 
 /**
  * @throws DatabaseRefusedError: the folder cannot be used as it is; nothing was changed

@@ -12,7 +12,7 @@ import { type Metadata, openMetadata } from './metadata/open-metadata.ts'
 import { hasContent, refuseLostDatabase } from './metadata/lost-database.ts'
 import { forgetProcess } from './metadata/processes.ts'
 
-export type StorageOptions = { config: Config; version: string; log: Logger }
+type StorageOptions = { config: Config; version: string; log: Logger }
 
 export type Storage = {
   metadata: Metadata

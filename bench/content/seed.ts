@@ -20,7 +20,7 @@ import {
 import type { Exchange } from './exchange.ts'
 import { pushBlob, putManifest } from './push.ts'
 
-export type Seeding = { exchange: Exchange; server: Server; client: Client; content: Content }
+type Seeding = { exchange: Exchange; server: Server; client: Client; content: Content }
 
 /** How many requests are under way at once. */
 const WIDTH = 16

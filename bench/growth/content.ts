@@ -17,7 +17,7 @@ function madeUp(name: string): Blob {
 }
 
 export const CONFIG: Blob = madeUp('config')
-export const layerOf = (name: string): Blob => madeUp(`layer ${name}`)
+const layerOf = (name: string): Blob => madeUp(`layer ${name}`)
 
 /** A manifest and the one layer that only it names. */
 export function manifestNamed(name: string): { manifest: Manifest; layer: Blob } {

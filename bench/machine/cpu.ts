@@ -25,7 +25,7 @@ function readStat(pid: number): Stat | undefined {
 }
 
 /** The process and all that descend from it. */
-export function processTree(root: number): number[] {
+function processTree(root: number): number[] {
   const children = new Map<number, number[]>()
   for (const name of readdirSync('/proc')) {
     const pid = Number(name)

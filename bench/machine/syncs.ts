@@ -10,7 +10,7 @@ import { digestOf, imageOf, type Blob } from '../../test/lib/content.ts'
 import type { Exchange } from '../content/exchange.ts'
 import { pushBlob, putManifest } from '../content/push.ts'
 
-export type SyncCount = {
+type SyncCount = {
   /** Ended before the answer. */
   before: number
   /** Ended after it. */

@@ -7,7 +7,7 @@ import type { Asked, Figures, Server } from './figures.ts'
 
 export type PushShape = 'patch' | 'put' | 'post'
 
-export type PushWork = {
+type PushWork = {
   connections: number
   shape: PushShape
   repository: string

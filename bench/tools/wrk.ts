@@ -5,7 +5,7 @@ import { commandOn } from '../machine/pin.ts'
 import { watchCpu } from '../machine/cpu.ts'
 import type { Asked, Figures, Server } from './figures.ts'
 
-export type WrkWork = { asked: Asked; connections: number; seconds: number; cpu: number | undefined }
+type WrkWork = { asked: Asked; connections: number; seconds: number; cpu: number | undefined }
 
 export async function runWrk(wrk: string, server: Server, work: WrkWork): Promise<Figures> {
   const { asked, connections, cpu } = work

@@ -15,7 +15,7 @@ import { BackupError, blobName, hexOf, type MissingBlob, PART } from './layout.t
 /** Small files wait for the disk more than for anything else. */
 const AT_A_TIME = 8
 
-export type CopyPlan = {
+type CopyPlan = {
   /** To be copied. */
   blobs: number
   bytes: number

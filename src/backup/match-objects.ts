@@ -17,9 +17,9 @@ import type { Digest } from '../oci/digest.ts'
 import { addTo, type BoundedList, boundedList } from './bounded-list.ts'
 
 /** How long a file that no row knew waits for somebody to push its digest. */
-export const LOOSE_KEEP_MS = 30 * 86_400_000
+const LOOSE_KEEP_MS = 30 * 86_400_000
 
-export type LostBlob = { digest: Digest; size: number; why: 'missing' | 'size' }
+type LostBlob = { digest: Digest; size: number; why: 'missing' | 'size' }
 
 export type Matched = {
   /** Blobs whose bytes are there. */
@@ -31,7 +31,7 @@ export type Matched = {
   unfinished: number
 }
 
-export type MatchOptions = {
+type MatchOptions = {
   connection: DatabaseSync
   store: BlobStore
   now: number

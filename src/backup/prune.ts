@@ -8,7 +8,7 @@ import { shardSizes } from './blob-rows.ts'
 import { BackupError, backupNames, digestOfName, listBackups, namesIn, PART, SHARDS } from './layout.ts'
 import { lockBackups } from './lock.ts'
 
-export type Pruned = { removed: string[]; kept: string[]; blobs: number; bytes: number }
+type Pruned = { removed: string[]; kept: string[]; blobs: number; bytes: number }
 
 /**
  * The newest `keep` stay. Killed at any point, the next call removes what is left over.

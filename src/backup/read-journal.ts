@@ -19,7 +19,7 @@ export type JournalGap = {
   line: number
 }
 
-export type ReadJournalOptions = {
+type ReadJournalOptions = {
   folder: string
   /** Lines of this commit and earlier ones are left out. */
   after: number

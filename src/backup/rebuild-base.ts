@@ -8,7 +8,7 @@ import { listSnapshots } from '../metadata/sqlite/snapshot.ts'
 
 export type Base = { path: string; at: Date }
 
-export type ChosenBase = {
+type ChosenBase = {
   /** Undefined: there is none that can be used. */
   base: Base | undefined
   unusable: { path: string; why: string }[]
@@ -54,7 +54,7 @@ function whyUnusable(path: string): string | undefined {
   }
 }
 
-export type DatabaseState =
+type DatabaseState =
   | { kind: 'whole' }
   | { kind: 'missing' }
   | { kind: 'foreign' }

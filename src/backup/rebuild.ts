@@ -32,7 +32,7 @@ import { type JournalGap, prunedBefore, readJournal } from './read-journal.ts'
 import { type Base, copyNewestSnapshot, DATABASE_SUFFIXES, removeDatabase } from './rebuild-base.ts'
 import { replayLine } from './replay.ts'
 
-export type RebuildOptions = {
+type RebuildOptions = {
   /** Berth's own folder. */
   folder: string
   databasePath: string
@@ -45,7 +45,7 @@ export type RebuildOptions = {
   signal: AbortSignal
 }
 
-export type RefusedLine = { seq: number; do: string; repository: string | undefined; why: string }
+type RefusedLine = { seq: number; do: string; repository: string | undefined; why: string }
 
 export type RebuildReport = {
   base: Base | undefined

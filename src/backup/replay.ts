@@ -24,7 +24,7 @@ import type { RepositoryName, Tag } from '../oci/reference.ts'
 import type { JournalLine } from './read-journal.ts'
 
 /** Why a line was left out. Undefined: its change is made. */
-export type Replayed = string | undefined
+type Replayed = string | undefined
 
 /** A change whose line does not have what it needs. */
 class UnusableLineError extends Error {
@@ -51,7 +51,7 @@ const DELETION: Statement = {
 }
 
 /** What the lines of each kind do. Those of the takeover are no changes: its rows are read from its folder again. */
-export const REPLAYERS: Readonly<Record<string, Replayer>> = {
+const REPLAYERS: Readonly<Record<string, Replayer>> = {
   begin: nothing,
   'begin-takeover': nothing,
   imported: nothing,

@@ -26,7 +26,7 @@ import { incompleteImages } from './incomplete.ts'
 import { BackupError, isId, namesIn } from './layout.ts'
 import { removeDatabase } from './rebuild-base.ts'
 
-export type RestoreOptions = {
+type RestoreOptions = {
   dataFolder: string
   databasePath: string
   store: BlobStore

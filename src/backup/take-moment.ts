@@ -13,7 +13,7 @@ import { BackupError } from './layout.ts'
 const HOLD_MS = 600_000
 const RENEW_EVERY_MS = 60_000
 
-export type Moment = {
+type Moment = {
   /** A copy of the database, removed by {@link release}. */
   path: string
   /** When it was taken. Milliseconds. */
@@ -23,7 +23,7 @@ export type Moment = {
   release(): Promise<void>
 }
 
-export type MomentOptions = {
+type MomentOptions = {
   metadata: Metadata
   databasePath: string
   /** Berth's own folder, where the copy lies if there is room. */

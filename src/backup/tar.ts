@@ -46,7 +46,7 @@ async function orBroken(work: Promise<void>, flowing: Promise<void>): Promise<vo
   }
 }
 
-export type TarFile = { name: string; size: number; body: AsyncIterable<Uint8Array> }
+type TarFile = { name: string; size: number; body: AsyncIterable<Uint8Array> }
 
 /**
  * Calls `visit` for each file, in order; what it does not read of a file is passed over.

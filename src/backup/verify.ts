@@ -31,7 +31,7 @@ import { readTar } from './tar.ts'
 const AT_A_TIME = 4
 const CHUNK = 1024 * 1024
 
-export type BadBlob = { digest: Digest; why: 'gone' | 'damaged' }
+type BadBlob = { digest: Digest; why: 'gone' | 'damaged' }
 
 export type Verified = {
   backups: number

@@ -11,7 +11,7 @@ export type Origin =
   /** A secret read from the file that a `…_FILE` variable names. */
   | { from: 'secret file'; variable: string; file: string }
 
-export type ScalarNode = { kind: 'scalar'; text: string; quoted: boolean; origin: Origin }
+type ScalarNode = { kind: 'scalar'; text: string; quoted: boolean; origin: Origin }
 export type ListNode = { kind: 'list'; items: Node[]; origin: Origin }
 export type MapNode = { kind: 'map'; entries: Map<string, Node>; origin: Origin }
 export type Node = ScalarNode | ListNode | MapNode

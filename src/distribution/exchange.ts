@@ -9,7 +9,7 @@ import type { Call, Cause, Registry } from '../registry/registry.ts'
 import type { BodyMemory } from './body.ts'
 import type { Route } from './route.ts'
 
-export type DistributionLimits = {
+type DistributionLimits = {
   /** Bytes of a manifest. */
   manifestBytes: number
   /** Entries of one page of tags that `n` can ask for; 0: no limit but this program's own. */

@@ -16,7 +16,7 @@ import { resolveRepository } from './resolve-repository.ts'
 import type { InRepository, ListQuery, Route } from './route.ts'
 
 /** Tags that one push by digest may set (distribution-spec wants at least 10). */
-export const MAX_TAGS_PER_PUSH = 100
+const MAX_TAGS_PER_PUSH = 100
 
 /**
  * One trailing slash is forgiven.

@@ -2,7 +2,7 @@
 import type { RepositoryName } from '../oci/reference.ts'
 
 /** Everything of a request that may say which registry the client had in mind. */
-export type AskedRepository = {
+type AskedRepository = {
   /** `Host`. */
   host: string | undefined
   /** The name in the path. */

@@ -40,7 +40,7 @@ const pull = on('pull')
 const push = on('push')
 const remove = on('delete')
 
-export const ROUTES: RouteTable = {
+const ROUTES: RouteTable = {
   root: { permission: nobody, handle: root },
   redirect: { permission: nobody, handle: redirect },
   options: { permission: nobody, handle: options },

@@ -21,7 +21,7 @@ export type CollectionProgress = Collected & {
   due: number
 }
 
-export type CollectionOptions = {
+type CollectionOptions = {
   /** How long what was deleted can be restored. Milliseconds. */
   keepMs: number
   pace?: Pace

@@ -152,7 +152,7 @@ async function forgetOldPlans(db: Db, newest: number, now: number, pass: RunPass
   }
 }
 
-export type Skipped = { item: PlanItem; reason: string }
+type Skipped = { item: PlanItem; reason: string }
 export type PlanRun = Collected & {
   /** Items of the plan that were there when the run began. */
   items: number

@@ -13,7 +13,7 @@ import { noPace, type Pace } from './pace.ts'
 
 const PAGE = 256
 
-export type DeleteUntaggedOptions = {
+type DeleteUntaggedOptions = {
   keepMs: number
   dryRun: boolean
   /** Who it was, for the trash. */

@@ -7,7 +7,7 @@ import { noPace, type Pace } from './pace.ts'
 
 const BATCH = 100
 
-export type RemovalOptions = {
+type RemovalOptions = {
   pace?: Pace
   /** Called after each batch. */
   onRemoved?: (files: number, bytes: number) => void

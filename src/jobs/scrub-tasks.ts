@@ -15,7 +15,7 @@ const SLICE_MS = 45 * SECOND
 /** Longer than one blob of a hundred GiB takes; another process goes on after that if the one at work was killed. */
 const CLAIM_MS = 6 * HOUR
 
-export type ScrubParts = { db: Db; store: BlobStore; log: Logger; now: () => number; processId: string }
+type ScrubParts = { db: Db; store: BlobStore; log: Logger; now: () => number; processId: string }
 
 export function createScrubTasks(parts: ScrubParts, rules: ScrubRules): Task[] {
   const { db, now, processId } = parts

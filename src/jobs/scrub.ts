@@ -24,7 +24,7 @@ export type ScrubRules = {
   bytesPerSecond: number
 }
 
-export type Scrubbed = { blobs: number; bytes: number; damaged: number }
+type Scrubbed = { blobs: number; bytes: number; damaged: number }
 
 /** Written down together, unless they are large. */
 const WRITTEN_TOGETHER = 50

@@ -21,7 +21,7 @@ const SECOND = 1000
 const MINUTE = 60 * SECOND
 const DAY = 86_400 * SECOND
 
-export type TaskParts = {
+type TaskParts = {
   metadata: Metadata
   store: BlobStore
   pulls: PullRecorder

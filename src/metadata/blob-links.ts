@@ -152,7 +152,7 @@ const LINK_STEPS: readonly Step[] = [
   { statement: CANDIDATE, expect: 1 },
 ]
 
-export type CommittedObject = { id: ObjectId; size: number; stamp: number | undefined }
+type CommittedObject = { id: ObjectId; size: number; stamp: number | undefined }
 
 /** How T1 claims and ends the upload that a blob came by. */
 export type UploadCommit = {

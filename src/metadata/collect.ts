@@ -31,21 +31,13 @@ export type Candidate = {
   digest: Digest
   key: Uint8Array
 }
-export type Review =
+type Review =
   | { kind: 'removed'; bytes: number }
   /** Still needed, or gone already. */
   | { kind: 'kept' }
   /** Looked at again when its lease or its keep is over, or the takeover complete. */
   | { kind: 'put-off' }
 
-const DUE: Statement = {
-  name: 'due-candidates',
-  sql: `SELECT c.id, c.kind, c.repository_id, c.digest, r.name FROM candidates c
-        LEFT JOIN repositories r ON r.id = c.repository_id
-        WHERE c.due_at <= :now AND NOT EXISTS (SELECT 1 FROM takeover WHERE id = 1 AND completed_at IS NULL)
-        ORDER BY c.due_at LIMIT :limit`,
-  rows: true,
-}
 /** While a takeover goes on, what names something may not be known yet. */
 const TAKEN_OVER: Statement = {
   name: 'collect-when-taken-over',
@@ -70,15 +62,13 @@ const COUNT_DUE: Statement = {
 }
 const FORGET: Statement = { name: 'forget-candidate', sql: 'DELETE FROM candidates WHERE id = :candidate' }
 
-/** Candidates whose time has come, oldest first; none before a takeover is complete. */
-export async function dueCandidates(db: Db, now: number, limit: number): Promise<Candidate[]> {
-  return (await db.read(DUE, { now, limit })).map(candidateOf)
-}
-
 /** How long a candidate that somebody looks at is left alone by others. */
-export const REVIEW_CLAIM_MS = 60_000
+const REVIEW_CLAIM_MS = 60_000
 
-/** The same, and nobody else is given them for a minute; whoever ends meanwhile leaves them to others. */
+/**
+ * Candidates whose time has come, oldest first; none before a takeover is complete. Nobody else is given them for a
+ * minute; whoever ends meanwhile leaves them to others.
+ */
 export async function claimCandidates(db: Db, now: number, limit: number): Promise<Candidate[]> {
   const outcome = await db.write({
     steps: [{ statement: CLAIM }],
@@ -242,7 +232,7 @@ const PLANS: Readonly<Record<CandidateKind, Plan>> = {
 export type Removable = Pick<Candidate, 'repository' | 'kind' | 'repositoryId' | 'digest' | 'key'>
 
 /** Either what it freed, or why it stays. */
-export type Removal = { bytes: number } | 'not-taken-over' | 'needed'
+type Removal = { bytes: number } | 'not-taken-over' | 'needed'
 
 /**
  * T6 for one thing that may be collected: looked at once more, and removed if nothing names it.

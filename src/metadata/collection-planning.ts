@@ -175,9 +175,9 @@ export type Pass<Cursor> = {
   page(db: Db, after: Cursor, limit: number): Promise<{ changed: number; last: Cursor } | undefined>
 }
 
-export type DueCursor = { due: number; id: number }
+type DueCursor = { due: number; id: number }
 /** A level that says: looked at in this round. */
-export const lookedIn = (round: number): number => -1 - round
+const lookedIn = (round: number): number => -1 - round
 
 const BEGIN_DUE: DueCursor = { due: -1, id: -1 }
 const DUE_OF: Readonly<Record<CandidateKind, Statement>> = {

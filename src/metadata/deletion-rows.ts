@@ -3,7 +3,7 @@ import { digestFromBytes, type Digest } from '../oci/digest.ts'
 import { type Actor, actorEntry } from './actor.ts'
 import type { JournalEntry, Row } from './database.ts'
 
-export type DeletionKind = 'tag' | 'manifest' | 'blob'
+type DeletionKind = 'tag' | 'manifest' | 'blob'
 
 /** One DELETE request. */
 export type Deletion = {

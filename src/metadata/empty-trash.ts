@@ -7,7 +7,7 @@ import { type Actor, actorParams } from './actor.ts'
 import type { Db, Row, Statement, Step } from './database.ts'
 import { type Deletion, deletionEntry, deletionFromRow } from './deletion-rows.ts'
 
-export type EmptyOptions = {
+type EmptyOptions = {
   /** Only deletions in this repository. */
   repository?: string
   /** Only this one. */
@@ -21,7 +21,7 @@ export type EmptyOptions = {
 }
 
 /** Kept on for a reader who was told that it is there. */
-export type Leased = { repository: string; digest: Digest; kind: 'manifest' | 'blob'; until: number }
+type Leased = { repository: string; digest: Digest; kind: 'manifest' | 'blob'; until: number }
 
 export type Emptied = {
   /** Deletions of which something is due now. */
@@ -31,7 +31,7 @@ export type Emptied = {
   isCut: boolean
 }
 
-export const MAX_LEASED = 1000
+const MAX_LEASED = 1000
 const PAGE = 256
 
 const OPEN: Statement = {

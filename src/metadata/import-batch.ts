@@ -25,7 +25,7 @@ export type ImportedManifest = {
   parsed: ParsedManifest & ManifestDetails
   pushedAt: number
 }
-export type ImportedTag = {
+type ImportedTag = {
   name: Tag
   digest: Digest
   movedAt: number

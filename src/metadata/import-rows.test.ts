@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { digestToStoredHex } from '../oci/digest.ts'
 import type { ObjectId } from '../blobs/blob-store.ts'
 import { commitBlob, HOUR_MS } from './blob-links.ts'
-import { dueCandidates, reviewCandidate } from './collect.ts'
+import { claimCandidates, reviewCandidate } from './collect.ts'
 import type { Db } from './database.ts'
 import { deleteManifestRow, deleteTagRow, unlinkBlob } from './deletions.ts'
 import { claimGarbage } from './garbage.ts'
@@ -282,7 +282,7 @@ test('nothing is collected and no file that was taken over removed before the ma
       touches: [],
     })
     const later = NOW + 3 * DAY
-    assert.deepEqual(await dueCandidates(db, later, 10), [])
+    assert.deepEqual(await claimCandidates(db, later, 10), [])
     const candidate = {
       id: 1,
       repository: A,
@@ -437,7 +437,11 @@ function* interleavings(one: number, two: number): Generator<boolean[]> {
 }
 
 async function collect(db: Db, now: number): Promise<void> {
-  for (let due = await dueCandidates(db, now, 10); due.length > 0; due = await dueCandidates(db, now, 10)) {
+  for (
+    let due = await claimCandidates(db, now, 10);
+    due.length > 0;
+    due = await claimCandidates(db, now, 10)
+  ) {
     for (const candidate of due) await reviewCandidate(db, candidate, now, 0)
   }
 }

@@ -267,7 +267,7 @@ const IMPORTED_OF: Statement = {
   rows: true,
 }
 
-export type ImportedRepository = { id: number; importedAt: number; asOf: number; isDeleted: boolean }
+type ImportedRepository = { id: number; importedAt: number; asOf: number; isDeleted: boolean }
 
 /** @returns undefined: not all that Distribution had of it is here */
 export async function findImported(db: Db, name: string): Promise<ImportedRepository | undefined> {

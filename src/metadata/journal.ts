@@ -15,7 +15,7 @@ const NAME = /^(\d{4}-\d\d-\d\d)-[0-9a-f]+\.jsonl$/
 /** Holds the first day of which all lines are still there. */
 export const PRUNED_FILE = 'pruned-before'
 
-export type Journal = {
+type Journal = {
   /** @param seq the commit that the changes were in */
   append(seq: number, entries: readonly JournalEntry[]): void
   /** Hands what was appended to the operating system. */

@@ -31,7 +31,7 @@ export type Metadata = {
   refillReserve(): void
 }
 
-export type MetadataOptions = {
+type MetadataOptions = {
   /** Where the database, its snapshots and its journal lie. Absent: in memory, gone when the process ends. */
   folder?: string
   /** The database file, where it does not lie in `folder`. */

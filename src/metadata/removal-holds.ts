@@ -55,7 +55,7 @@ export async function renewHold(db: Db, id: string, now: number, ms: number): Pr
   return outcome.done
 }
 
-export type Hold = {
+type Hold = {
   /**
    * False: it has been over, for however short a time, and files may have gone. Told by the clock that everyone goes by,
    * so that a process that was stopped or slept knows it before it does anything else.
@@ -67,7 +67,7 @@ export type Hold = {
   release(): Promise<void>
 }
 
-export type HoldOptions = {
+type HoldOptions = {
   /** As a person reads it: `backup to /mnt/disk`. */
   reason: string
   ms: number

@@ -3,7 +3,7 @@ import { type CandidateKind, removeIfRipe } from './collect.ts'
 import { FORGET_ITEM, type PlanItem } from './collection-plans.ts'
 import type { Db, Statement, Step } from './database.ts'
 
-export type PlannedRemoval =
+type PlannedRemoval =
   | { kind: 'removed'; bytes: number }
   /** It is not there: another run took it. */
   | { kind: 'gone' }

@@ -8,7 +8,7 @@ import { findRepository, LOCK_REPOSITORY, PUBLISH_REPOSITORY } from './repositor
 import { MOVE_TAGS, tagList } from './tags.ts'
 
 /** What became of a manifest that the history names. */
-export type Whereabouts =
+type Whereabouts =
   | { kind: 'here' }
   /** Deleted, or taken along with what was deleted; restorable up to then. */
   | { kind: 'trash'; until: number }
@@ -41,7 +41,7 @@ export type TagMove = {
 }
 
 /** Where a page ends; the next one begins after it. */
-export type HistoryPosition = { at: number; row: number }
+type HistoryPosition = { at: number; row: number }
 
 const STATES = `h.rowid AS row, h.name, h.seq, h.at, h.from_digest, h.to_digest, h.media_type, h.size, h.principal_id,
           h.principal_name, h.client, h.request_id, h.cause, h.deletion_id,

@@ -5,7 +5,7 @@
  */
 import type { Db, Statement } from './database.ts'
 
-export type TakeoverRow = {
+type TakeoverRow = {
   begunAt: number
   /** The walk has done all repositories up to this name. */
   walkedTo: string
@@ -134,7 +134,7 @@ export async function recordLinksWritten(db: Db, now: number): Promise<void> {
   await db.write({ steps: [{ statement: WRITTEN }], params: { now }, touches: [] })
 }
 
-export type StoredFinding = { id: number; repository: string; kind: string; detail: string; at: number }
+type StoredFinding = { id: number; repository: string; kind: string; detail: string; at: number }
 
 /** In the order in which they were written, after the one with this id. */
 export async function listFindings(db: Db, after: number, limit: number): Promise<StoredFinding[]> {

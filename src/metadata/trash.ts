@@ -26,10 +26,10 @@ export type TrashEntry = Deletion & {
 }
 
 /** Where a page ends; the next one begins after it. */
-export type TrashPosition = { until: number; id: number }
+type TrashPosition = { until: number; id: number }
 
-export const MAX_TAGS = 100
-export const MAX_MANIFESTS = 1000
+const MAX_TAGS = 100
+const MAX_MANIFESTS = 1000
 const MAX_BLOBS = 10_000
 const COLUMNS = `d.id, d.kind, d.what, d.digest, d.at, d.until, d.repository_id, r.name, d.deleted_by_name, d.client,
           d.request_id, d.cause`
@@ -109,7 +109,7 @@ const UNLINKED: Statement = {
   rows: true,
 }
 
-export type TrashPage = { entries: TrashEntry[]; next: TrashPosition | undefined }
+type TrashPage = { entries: TrashEntry[]; next: TrashPosition | undefined }
 
 /**
  * Deletions that can still be restored, the one that can be longest first. One of which nothing is left to restore
@@ -155,7 +155,7 @@ export type TrashTotals = {
 const MAX_SEEN = 200_000
 const PAGE = 256
 
-export type TotalsOptions = {
+type TotalsOptions = {
   repository?: string | undefined
   now: number
   signal?: AbortSignal

@@ -33,8 +33,8 @@ export type UploadRow = {
 }
 
 const UPLOAD_ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/
-export const uploadIdToBytes = (id: string): Uint8Array => Buffer.from(id.replaceAll('-', ''), 'hex')
-export const isUploadId = (text: string): boolean => UPLOAD_ID.test(text)
+const uploadIdToBytes = (id: string): Uint8Array => Buffer.from(id.replaceAll('-', ''), 'hex')
+const isUploadId = (text: string): boolean => UPLOAD_ID.test(text)
 
 /** @param bytes 16 random bytes */
 export function uploadIdFromBytes(bytes: Uint8Array): string {

@@ -26,7 +26,7 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES
 
-export type ErrorOptions = {
+type ErrorOptions = {
   /** More for the program that reads the error: digests, names, numbers. Never a path of the server, never a secret. */
   detail?: unknown
   /** Where the table's status does not fit, e.g. 413 for a manifest that is too large. */

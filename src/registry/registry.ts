@@ -26,7 +26,7 @@ export type Call = {
   readonly log: Logger
 }
 
-export type ManifestContent = { digest: Digest; mediaType: string; bytes: Uint8Array }
+type ManifestContent = { digest: Digest; mediaType: string; bytes: Uint8Array }
 
 /** An inclusive range of bytes as the client asked for it; `last` absent: to the end; `suffix`: the last n bytes. */
 export type ByteRange = { first: number; last?: number } | { suffix: number }
@@ -66,7 +66,7 @@ export type ManifestPut = {
 }
 
 export type NamePage = { names: readonly string[]; more: boolean }
-export type ReferrerPage = { descriptors: readonly Descriptor[]; more: boolean }
+type ReferrerPage = { descriptors: readonly Descriptor[]; more: boolean }
 /** At most `limit` entries after `after` (exclusive), in byte order. */
 export type Page = { limit: number; after?: string | undefined }
 

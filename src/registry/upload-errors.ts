@@ -19,7 +19,7 @@ export function checkOffset(row: UploadRow, chunk: Chunk | undefined): void {
   )
 }
 
-export function rangeInvalid(row: { id: string; received: number }, message: string): RegistryError {
+function rangeInvalid(row: { id: string; received: number }, message: string): RegistryError {
   return new RegistryError('RANGE_INVALID', message, { upload: { id: row.id, received: row.received } })
 }
 

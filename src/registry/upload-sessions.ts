@@ -7,7 +7,7 @@ import type { RunningHash } from '../blobs/blob-store.ts'
 /** Uploads whose hash is kept between requests; the longest untouched is made again when it is needed. */
 const MAX_IDLE_HASHES = 1000
 
-export type ActiveWriter = {
+type ActiveWriter = {
   /** Makes the request stop; what it has received is kept. One that is finishing goes on. */
   abort(): void
   /** Its bytes are all there, and it makes a blob of them: worth waiting for. */

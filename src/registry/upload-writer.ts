@@ -11,7 +11,7 @@ import type { UploadSessions } from './upload-sessions.ts'
 
 export type WrittenObject = { state: UploadState; digest: Digest }
 
-export type UploadWriter = Pick<UploadClaims, 'stopOwn'> & {
+type UploadWriter = Pick<UploadClaims, 'stopOwn'> & {
   /** @returns bytes that are stored now */
   append(call: Call, row: UploadRow, chunk: Chunk): Promise<number>
   /**

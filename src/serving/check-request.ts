@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Refusal } from './refusal.ts'
 
-export type RequestLimits = { maxHeaders: number; maxUrlBytes: number }
+type RequestLimits = { maxHeaders: number; maxUrlBytes: number }
 
 /** Headers that mean something else when given twice; node:http would silently take the first. */
 const SINGLE = new Set(['host', 'authorization', 'content-type', 'content-range', 'range'])

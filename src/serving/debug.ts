@@ -11,7 +11,7 @@ import { errorBody } from './refusal.ts'
 type Answer = { status: number; body: string; contentType?: string; headers?: Record<string, string> }
 type Route = { methods: readonly string[]; answer: () => Answer | Promise<Answer> }
 
-export type DebugOptions = {
+type DebugOptions = {
   address: ListenAddress
   health: Health
   probes: Probes

@@ -1,5 +1,5 @@
 /** Many small lines, few writes: what is logged within one turn of the event loop goes out in one write. */
-export type LineWriter = {
+type LineWriter = {
   write(line: string): void
   /** Writes what is waiting now: before the process ends, and where a line must not be lost. */
   flush(): void

@@ -2,7 +2,7 @@
 import { errorBody } from './refusal.ts'
 import type { Health } from './health.ts'
 
-export type ProbeAnswer = { status: number; contentType: 'application/json'; body: string }
+type ProbeAnswer = { status: number; contentType: 'application/json'; body: string }
 export type Probes = (path: string) => ProbeAnswer | undefined
 
 /**

@@ -6,7 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-export type Stall = 'reading' | 'writing' | undefined
+type Stall = 'reading' | 'writing' | undefined
 
 /**
  * To be asked after a time in which nothing was read from and nothing was written to the socket.

@@ -6,7 +6,7 @@ export type RawAnswer = { status: number; headers: Record<string, string>; body:
 /** One step of a conversation: bytes to send (latin1), a pause in milliseconds, or `FIN`: the end of what is sent. */
 export type Step = string | number
 
-export type Conversation = { answers: RawAnswer[]; bytes: string; error: string | undefined; ms: number }
+type Conversation = { answers: RawAnswer[]; bytes: string; error: string | undefined; ms: number }
 
 /** Sends the steps and gathers what comes back until the server closes or `limitMs` is over. */
 export function converse(port: number, steps: readonly Step[], limitMs = 4_000): Promise<Conversation> {

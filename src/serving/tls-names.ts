@@ -23,11 +23,7 @@ export const CIPHER_SUITES: Readonly<Record<string, string>> = {
 }
 
 /** TLS 1.3's suites have one name everywhere and, as in Go, cannot be taken away. */
-export const TLS13_SUITES = [
-  'TLS_AES_128_GCM_SHA256',
-  'TLS_AES_256_GCM_SHA384',
-  'TLS_CHACHA20_POLY1305_SHA256',
-]
+const TLS13_SUITES = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256']
 
 const DEFAULT_SUITES = [
   'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384',

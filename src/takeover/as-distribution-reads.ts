@@ -8,7 +8,7 @@ import { MEDIA_TYPE } from '../oci/descriptor.ts'
 /** Larger ones are refused by Distribution, also when they are read (registry/storage/io.go). */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
-export type AsRead = { type: string } | { refused: string }
+type AsRead = { type: string } | { refused: string }
 
 const KNOWN: ReadonlySet<string> = new Set([
   MEDIA_TYPE.dockerManifest,

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryFolder } from '../../test/lib/temporary.ts'
-import { digestOfBlobPath } from './layout.ts'
+import { blobPath } from './layout.ts'
 import { walkBlobFiles } from './blob-files.ts'
 import type { Finding } from './found.ts'
 import { createDistributionFolder, sha256Of, sha512Of } from './takeover-fixtures.ts'
@@ -21,7 +21,7 @@ test('all files in order of digest, from any digest on', async (t) => {
     files.map(({ digest }) => digest),
     digests,
   )
-  for (const { digest, path } of files) assert.equal(digestOfBlobPath(path), digest)
+  for (const { digest, path } of files) assert.equal(path, blobPath(digest))
   const seven = files.find(({ digest }) => digest === sha256Of('blob 7'))
   const { path: _, ...rest } = seven ?? { path: '' }
   assert.deepEqual(rest, {

@@ -6,7 +6,7 @@ import type { FoundManifest } from './found.ts'
 import { blobPath } from './layout.ts'
 import type { Reading } from './repository-reading.ts'
 
-export type ReferenceCheck = {
+type ReferenceCheck = {
   note(manifest: FoundManifest): void
   /** After the last manifest: an index may stand before its children. */
   finish(): void

@@ -10,7 +10,7 @@ import { concurrently } from './concurrently.ts'
 import { codeOf, isAbsent } from './file-errors.ts'
 import { DISTRIBUTION_ROOT } from './found.ts'
 
-export type Owner = { uid: number; gid: number }
+type Owner = { uid: number; gid: number }
 
 /** Paths are whole ones. */
 export type ExportFiles = {

@@ -12,7 +12,7 @@ import { codeOf } from './file-errors.ts'
 import { linkText } from './layout.ts'
 import { readLinkFile } from './read-link.ts'
 
-export type Placed = 'there' | 'linked' | 'copied'
+type Placed = 'there' | 'linked' | 'copied'
 
 export type ExportTree = {
   /** Where the tree is; paths given to the others are below it, with slashes. */
@@ -45,14 +45,14 @@ export type ExportTree = {
   flush(): Promise<void>
 }
 
-export type LinkOptions = {
+type LinkOptions = {
   /** One that is there gets the time `at` as well. */
   keepsTime?: boolean
   /** One that says something else is left as it is where it was written after this time. */
   unlessLaterThan?: number
 }
 
-export type TreeOptions = {
+type TreeOptions = {
   root: string
   /** Says what would be written and changes nothing. */
   isDryRun: boolean

@@ -4,7 +4,7 @@ import { dirname, join, resolve, sep } from 'node:path'
 import { refusalText } from './file-errors.ts'
 import { DISTRIBUTION_ROOT } from './found.ts'
 
-export type DataFolder = { kind: 'found'; folder: string } | { kind: 'none'; why: string }
+type DataFolder = { kind: 'found'; folder: string } | { kind: 'none'; why: string }
 
 /** Folders between the data folder and what is in it. */
 const DEPTH = DISTRIBUTION_ROOT.split('/').length

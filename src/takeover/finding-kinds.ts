@@ -1,7 +1,7 @@
 /** What each kind of finding means to whoever decides on a move. */
 import type { FindingKind } from './found.ts'
 
-export type KindMeaning = {
+type KindMeaning = {
   title: string
   /** Distribution has it, in some way, and Berth will not. */
   isLost: boolean

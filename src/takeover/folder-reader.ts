@@ -16,7 +16,7 @@ export class UnreadableError extends Error {
   }
 }
 
-export type NamesFound = {
+type NamesFound = {
   names: readonly FoundName[]
   /** What stands beside them and is no repository, or could not be read. */
   beside: readonly Finding[]

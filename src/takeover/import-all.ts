@@ -9,7 +9,7 @@ import { createImporting } from './importing.ts'
 
 const PAGE = 500
 
-export type ImportAllOptions = {
+type ImportAllOptions = {
   dataFolder: string
   now(): number
   progress(repositories: number): void

@@ -7,7 +7,7 @@ import type { RepositoryName } from '../oci/reference.ts'
 import type { Counts } from './folder-messages.ts'
 import { type FolderReader, UnreadableError } from './folder-reader.ts'
 
-export type ImportOutcome =
+type ImportOutcome =
   /** What this process read of it; a part may have been there already. */
   | { kind: 'imported'; counts: Counts }
   /** Another process has done it, or the takeover is complete. */

@@ -5,7 +5,7 @@ import { isAbsent, refusalText } from './file-errors.ts'
 import { DISTRIBUTION_ROOT } from './found.ts'
 import { BLOBS_PATH, REPOSITORIES_PATH } from './layout.ts'
 
-export type Inspected =
+type Inspected =
   | { kind: 'nothing' }
   /** `notes`: what whoever runs it should know. */
   | { kind: 'found'; notes: readonly string[] }

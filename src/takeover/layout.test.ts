@@ -5,7 +5,6 @@ import type { RepositoryName, Tag } from '../oci/reference.ts'
 import {
   blobPath,
   currentLinkPath,
-  digestOfBlobPath,
   indexLinkPath,
   isTemporaryName,
   layerLinkPath,
@@ -28,18 +27,6 @@ test('paths are those of Distribution', () => {
   assert.equal(revisionLinkPath(NAME, DIGEST), `${manifests}/revisions/sha256/${HEX}/link`)
   assert.equal(currentLinkPath(NAME, TAG), `${manifests}/tags/1.0/current/link`)
   assert.equal(indexLinkPath(NAME, TAG, DIGEST), `${manifests}/tags/1.0/index/sha256/${HEX}/link`)
-})
-
-test('a digest is read back from the path of its bytes, and from nothing else', () => {
-  for (const digest of [DIGEST, LONG]) assert.equal(digestOfBlobPath(blobPath(digest)), digest)
-  const wrong = [
-    blobPath(DIGEST).replace('/ab/', '/cd/'),
-    blobPath(DIGEST).replace('sha256', 'sha512'),
-    blobPath(DIGEST).replace('/data', '/data.tmp'),
-    `x/${blobPath(DIGEST)}`,
-    blobPath(DIGEST).toUpperCase(),
-  ]
-  for (const path of wrong) assert.equal(digestOfBlobPath(path), undefined, path)
 })
 
 test('what a link holds', () => {

@@ -18,7 +18,6 @@ export const LINK = 'link'
 /** Bytes of a link at most: `sha512:` and 128 digits are 135. Blanks around it are what people's tools write. */
 export const LONGEST_LINK = 160
 
-const BLOB = new RegExp(`^${BLOBS_PATH}/(sha256|sha512)/([0-9a-f]{2})/([0-9a-f]+)/data$`)
 const TEMPORARY = /\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
 
 /** `<algorithm>/<hex>`, as below `_layers`, `revisions` and `index`. */
@@ -30,13 +29,6 @@ export function digestPath(digest: Digest): string {
 export function blobPath(digest: Digest): string {
   const hex = digest.slice(7)
   return `${BLOBS_PATH}/${algorithmOf(digest)}/${hex.slice(0, 2)}/${hex}/data`
-}
-
-/** The inverse of {@link blobPath}; undefined for any other path. */
-export function digestOfBlobPath(path: string): Digest | undefined {
-  const [, algorithm, two, hex] = BLOB.exec(path) ?? []
-  const digest = `${algorithm}:${hex}`
-  return isDigest(digest) && hex?.startsWith(two as string) ? digest : undefined
 }
 
 /** The folder of a repository; nested names are nested folders. */

@@ -56,12 +56,12 @@ function blobOf(
     : undefined
 }
 
-export function isOfNoBytes(digest: Digest): boolean {
+function isOfNoBytes(digest: Digest): boolean {
   return NO_BYTES.has(digest)
 }
 
 /** The stamp is that of the blob store (src/blobs/filesystem/calls.ts). */
-export function sizeAndStamp(stats: Stats): { size: number; stamp: number } {
+function sizeAndStamp(stats: Stats): { size: number; stamp: number } {
   return { size: stats.size, stamp: Math.floor(stats.mtimeMs * 1000) }
 }
 

@@ -3,7 +3,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { isAbsent, refusalText } from './file-errors.ts'
 import { LONGEST_LINK } from './layout.ts'
 
-export type LinkFile =
+type LinkFile =
   | { kind: 'link'; text: string; /** When it was written. Milliseconds. */ at: number }
   | { kind: 'absent' }
   /** Why goes after the file's name. */

@@ -17,7 +17,7 @@ export const OCI_CONFIG = 'application/vnd.oci.image.config.v1+json'
 export const OCI_LAYER = 'application/vnd.oci.image.layer.v1.tar+gzip'
 
 export type Content = string | Uint8Array
-export type FixtureDescriptor = { mediaType: string; digest: Digest; size: number }
+type FixtureDescriptor = { mediaType: string; digest: Digest; size: number }
 
 export function sha256Of(content: Content): Digest {
   return `sha256:${createHash('sha256').update(content).digest('hex')}` as Digest
@@ -136,7 +136,7 @@ export async function asAnybody(work: () => Promise<void> | void): Promise<void>
   }
 }
 
-export type BigFolder = {
+type BigFolder = {
   repositories: number
   /** In each repository; each tag has a manifest of its own. */
   tags: number
@@ -145,9 +145,6 @@ export type BigFolder = {
   /** All tags of a repository have had this many manifests before, those of its other tags. Default 0. */
   history?: number
 }
-
-/** What the issue measures: 5,000 repositories, 100,000 tags, 330,000 link files. Takes about 40 s and 5 GB. */
-export const BIGGEST: BigFolder = { repositories: 5000, tags: 20, blobs: 6 }
 
 /** `team-03/app-0042`: repositories are in folders of a hundred, and byte order is the order of numbers. */
 export function bigName(index: number): string {

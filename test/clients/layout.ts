@@ -13,13 +13,11 @@ import {
 } from '../lib/content.ts'
 import { tarOf, type Entry } from './tar.ts'
 
-export type LayoutDescriptor = DescriptorOf & {
+type LayoutDescriptor = DescriptorOf & {
   platform?: { architecture: string; os: string; variant?: string }
 }
 
-export type Layout = ReturnType<typeof createLayout>
-
-export type ImageOptions = {
+type ImageOptions = {
   /** One tar a layer. */
   layers: Entry[][]
   architecture?: string

@@ -116,7 +116,7 @@ function unmountBelow(folder: string): void {
 }
 
 /** @throws with everything the program said, when it fails or takes too long */
-export function runProgram(program: string, args: string[], options: RunOptions): Promise<Ran> {
+function runProgram(program: string, args: string[], options: RunOptions): Promise<Ran> {
   const child = spawn(program, args, {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },

@@ -43,7 +43,7 @@ export type Counts = Record<
 
 export type Image = { manifest: Manifest; blobs: Blob[]; children: Image[] }
 
-export type StressOptions = {
+type StressOptions = {
   /** A registry to ask, another one each time where there are several. */
   pick: () => RegistryClient
   /** Resolves when a registry is there; whether requests may break just now. */
@@ -391,7 +391,7 @@ async function deleteBlob(worker: Worker, repository: string): Promise<void> {
   else if (answer.status !== 404) unexpected(worker, 'DELETE of a blob', answer)
 }
 
-export function referrerOf({ mediaType, digest, bytes }: Manifest): Manifest {
+function referrerOf({ mediaType, digest, bytes }: Manifest): Manifest {
   return imageOf(EMPTY, [], { subject: { mediaType, digest, size: bytes.length } })
 }
 

@@ -24,7 +24,7 @@ import type { Ledger, Name, Value } from './ledger.ts'
 
 export const APP = 'team/app'
 
-export type LoadOptions = {
+type LoadOptions = {
   url: string
   ledger: Ledger
   clients: number

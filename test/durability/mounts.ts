@@ -59,7 +59,7 @@ export async function createPowerSwitch(folder: string): Promise<{ cut(): Promis
 }
 
 /** Bytes that files can still take. */
-export function freeBytes(folder: string): number {
+function freeBytes(folder: string): number {
   const { bavail, bsize } = statfsSync(folder)
   return bavail * bsize
 }

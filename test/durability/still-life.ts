@@ -4,7 +4,7 @@ import { expectStatus, type RegistryClient } from '../lib/registry-client.ts'
 import { APP } from './load.ts'
 import { inParallel, type Findings } from './verify.ts'
 
-export type StillLife = { tags: Map<string, Manifest> }
+type StillLife = { tags: Map<string, Manifest> }
 
 export async function pushStillLife(client: RegistryClient, count: number): Promise<StillLife> {
   const config = blobOf('still config', 700)

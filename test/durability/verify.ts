@@ -44,7 +44,7 @@ export function createFindings(): Findings {
   }
 }
 
-export type VerifyOptions = {
+type VerifyOptions = {
   client: RegistryClient
   ledger: Ledger
   findings: Findings

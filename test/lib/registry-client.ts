@@ -4,7 +4,7 @@ import { createHttpClient, type Answer, type Ask, type HttpClientOptions } from 
 
 /** How a blob can be pushed: wire.md's five ways, all of which clients in the wild use. */
 export const PUSH_METHODS = ['post', 'post-put', 'patch', 'stream', 'chunks'] as const
-export type PushMethod = (typeof PUSH_METHODS)[number]
+type PushMethod = (typeof PUSH_METHODS)[number]
 
 const ACCEPT = [
   OCI_MANIFEST,

@@ -34,7 +34,7 @@ export type Protocol = {
   ): Promise<{ digest: string; bytes: Buffer }>
 }
 
-export type ProtocolOptions = Partial<Omit<DistributionOptions, 'registry'>> & {
+type ProtocolOptions = Partial<Omit<DistributionOptions, 'registry'>> & {
   rules?: Partial<HostedRules>
   /** Puts something between the protocol and the hosted registry. */
   wrap?: (registry: Registry) => Registry

@@ -52,7 +52,7 @@ export function createPusher(client: RegistryClient, ledger: Ledger) {
   }
 }
 
-export type Pusher = ReturnType<typeof createPusher>
+type Pusher = ReturnType<typeof createPusher>
 
 const config = (text: string): Blob => {
   const bytes = Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', comment: text }))

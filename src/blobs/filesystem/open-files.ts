@@ -5,7 +5,7 @@
 import type { Stats } from 'node:fs'
 import { closeFile, ifThere, openFile, stampOf, statFile } from './calls.ts'
 
-export type SharedFile = { file: number; size: number; stamp: number; release(): void }
+type SharedFile = { file: number; size: number; stamp: number; release(): void }
 
 export type OpenFiles = {
   /** Undefined: there is no such file. */

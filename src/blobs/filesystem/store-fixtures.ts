@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test'
 import type { BlobStore, ObjectId } from '../blob-store.ts'
 import { createFilesystemBlobStore, type FilesystemOptions } from './store.ts'
 
-export type TemporaryStore = {
+type TemporaryStore = {
   root: string
   store: BlobStore
   /** Another store on the same folder, as after a restart or in another process. */

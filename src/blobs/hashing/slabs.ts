@@ -2,7 +2,7 @@
  * The memory in which bytes cross to the workers: one block for the whole process, in slabs. A slab is held only
  * while its bytes are hashed and written, so who waits for one waits for work that goes on, never for a client.
  */
-export type Slab = { readonly start: number; readonly bytes: Uint8Array }
+type Slab = { readonly start: number; readonly bytes: Uint8Array }
 
 export type Slabs = {
   readonly memory: SharedArrayBuffer

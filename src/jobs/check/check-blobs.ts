@@ -17,7 +17,7 @@ import type { Problem } from './problem.ts'
 const LOOKS_AT_ONCE = 16
 const HASHES_AT_ONCE = 3
 
-export type CheckBlobsOptions = {
+type CheckBlobsOptions = {
   /** Blobs whose bytes were compared with their digest since then are not hashed again. Absent: nothing is hashed. */
   notVerifiedSince?: number
   /** Only those of one repository. */

@@ -48,7 +48,7 @@ export async function withChecked(work: (checked: Checked) => Promise<void>, rul
   }
 }
 
-export const newProgress = (): CheckProgress => ({
+const newProgress = (): CheckProgress => ({
   stage: 'database',
   blobs: 0,
   totalBlobs: 0,

@@ -5,7 +5,7 @@ import type { Db } from '../../metadata/database.ts'
 import type { Problem } from './problem.ts'
 
 /** A collector that runs has long seen what was due before that; a push in one request ends within a day. */
-export const LONG_DUE_MS = 2 * 86_400_000
+const LONG_DUE_MS = 2 * 86_400_000
 /** Kept in memory until the candidates are read, all of them, once. */
 const COMPARED_AT_ONCE = 10_000
 

@@ -20,7 +20,7 @@ const MOST_FAILURES = 3
 const DEEPEST = 4
 
 /** `from`: who had it. `why`: what stood in the way, where nobody did. */
-export type Fetched = { from?: string; why?: string }
+type Fetched = { from?: string; why?: string }
 /** What a manifest names. */
 type Named = { kind: 'config' | 'layer' | 'child'; digest: Digest; mediaType: string; size: number }
 

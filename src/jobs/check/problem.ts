@@ -6,7 +6,7 @@ import type { Overdue, UnnamedObject } from '../../metadata/check-leftovers.ts'
 import type { BrokenTag, CheckedManifest, CheckedReference } from '../../metadata/check-manifests.ts'
 
 export type BlobDamage = 'missing' | 'wrong-size' | 'wrong-bytes' | 'unreadable' | 'no-object'
-export type ReferenceDamage = 'missing-blob' | 'missing-child' | 'deleted-blob' | 'size-differs'
+type ReferenceDamage = 'missing-blob' | 'missing-child' | 'deleted-blob' | 'size-differs'
 
 /** A file that no row knows. */
 export type UnknownFile = {
@@ -29,7 +29,7 @@ export type Problem =
   | { kind: 'not-collected'; overdue: Overdue }
   | { kind: 'unfinished-file' | 'second-copy' | 'unknown-blob' | 'left-by-distribution'; file: UnknownFile }
 
-export type ProblemKind = Problem['kind']
+type ProblemKind = Problem['kind']
 
 /**
  * broken: something that was pushed cannot be pulled, or may not for long. untidy: space is held, or a number is

@@ -7,7 +7,7 @@ import type { Db } from '../../metadata/database.ts'
 const PROBES = 64
 const ENOUGH = 8
 
-export type Sample = { looked: number; missing: number }
+type Sample = { looked: number; missing: number }
 
 /** Looks for the files of up to 64 blobs, spread over all. */
 export async function sampleFiles({ db, store }: { db: Db; store: BlobStore }): Promise<Sample> {

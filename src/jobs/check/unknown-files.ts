@@ -11,7 +11,7 @@ import type { Digest } from '../../oci/digest.ts'
 import type { Problem, UnknownFile } from './problem.ts'
 
 /** Untouched for so long. */
-export const UNKNOWN_AGE_MS = 7 * 86_400_000
+const UNKNOWN_AGE_MS = 7 * 86_400_000
 const BATCH = 500
 
 /** A file below Distribution's `blobs/`. */
@@ -78,7 +78,7 @@ async function problemOf(db: Db, file: UnknownFile): Promise<Problem> {
 }
 
 /** Whether the same bytes are served from another file. */
-export async function isServed(db: Db, digest: Digest): Promise<boolean> {
+async function isServed(db: Db, digest: Digest): Promise<boolean> {
   const blob = await findCheckedBlob(db, digest)
   return blob !== undefined && blob.state === 'live' && blob.damagedAt === undefined
 }

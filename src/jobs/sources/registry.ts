@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { basicHeader, type Credentials } from './credentials.ts'
 import { readBounded, type Source, SourceError, type Wanted } from './source.ts'
 
-export type RegistryAddress = {
+type RegistryAddress = {
   /** `https://registry.example.com:5000` */
   origin: string
   /** Stands before a repository's name there: `` or `mirror/hub/`. */

@@ -11,7 +11,7 @@ export type Applied =
   | { kind: 'foreign-key'; message: string }
   | { kind: 'failed'; message: string }
 
-export type Applier = {
+type Applier = {
   /** One commit for all of them; the answers are in order, and durable when this returns. */
   apply(transactions: readonly Transaction[]): Applied[]
 }

@@ -12,7 +12,7 @@ import { listSnapshots } from './snapshot.ts'
 /** "brth": tells a Berth database from another program's. */
 const APPLICATION_ID = 0x62727468
 /** A process whose heartbeat is older than this has ended. */
-export const HEARTBEAT_LIFE_MS = 30_000
+const HEARTBEAT_LIFE_MS = 30_000
 
 /** How long a writer waits for another process. */
 export const BUSY_TIMEOUT_MS = 10_000
@@ -43,7 +43,7 @@ const NETWORK_FILESYSTEMS = new Map<number, string>([
 ])
 
 /** @throws DatabaseRefusedError */
-export function refuseNetworkFilesystem(folder: string): void {
+function refuseNetworkFilesystem(folder: string): void {
   if (process.platform !== 'linux') return
   const name = NETWORK_FILESYSTEMS.get(statfsSync(folder).type >>> 0)
   if (name === undefined) return

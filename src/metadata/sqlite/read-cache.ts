@@ -14,7 +14,7 @@ const BUCKETS = 4096
 
 type Entry = { value: object; bucket: number; generation: number; weight: number }
 
-export type ReadCache = {
+type ReadCache = {
   /** To be called before each look-up or read. */
   sample(): void
   get(scope: string, key: string): object | undefined

@@ -12,7 +12,7 @@ const KEEP = 3
 const SPARE_BYTES = 64 * 1024 * 1024
 const NAME = /^metadata-(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)-(\d{3})Z(?:-before-(\d+))?\.db$/
 
-export type Snapshot = {
+type Snapshot = {
   path: string
   /** When it was begun. */
   at: Date
@@ -33,7 +33,7 @@ export function listSnapshots(folder: string): Snapshot[] {
     .sort((a, b) => b.at.getTime() - a.at.getTime())
 }
 
-export type SnapshotFolders = { databasePath: string; snapshots: string; journal: string }
+type SnapshotFolders = { databasePath: string; snapshots: string; journal: string }
 
 /**
  * Blocks this thread until the copy is on disk; then removes older ones, and the journal that only they needed.

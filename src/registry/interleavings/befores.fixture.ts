@@ -18,7 +18,7 @@ export const FIRST = sha256(IMAGE)
 export const SECOND_IMAGE = imageOf('{}', ['layer', 'more'])
 export const SECOND = sha256(SECOND_IMAGE)
 export const INDEX = indexOf([FIRST])
-export const SIGNATURE = imageOf('{}', ['signature'], {
+const SIGNATURE = imageOf('{}', ['signature'], {
   subject: { mediaType: MEDIA_TYPE.ociManifest, digest: FIRST, size: 1 },
 })
 

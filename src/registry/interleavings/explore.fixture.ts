@@ -18,7 +18,7 @@ import {
 import type { World } from './world.fixture.ts'
 
 export type Explored = { orders: bigint; states: number; ends: number }
-export type Visitor = {
+type Visitor = {
   /** Each state once, those before the end too. */
   state(promises: Promises): Promise<void> | void
   /** Where all have ended. `errors`: by `process.operation`. */

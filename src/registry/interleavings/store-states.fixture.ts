@@ -17,7 +17,7 @@ export type StoreCall =
   | { do: 'stat'; object: StoredObject }
   | { do: 'list' }
 
-export type StoreState = {
+type StoreState = {
   key: string
   calls: readonly StoreCall[]
   store: BlobStore

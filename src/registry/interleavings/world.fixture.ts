@@ -12,7 +12,7 @@ import { openDatabase } from '../../metadata/sqlite/open.ts'
 import { outcomeOf } from '../../metadata/sqlite/writer.ts'
 import { createStoreStates, type StoreCall, type StoreStates } from './store-states.fixture.ts'
 
-export const START = 1_800_000_000_000
+const START = 1_800_000_000_000
 
 export type World = {
   /** The real statements over the real database, without stops between them. */
