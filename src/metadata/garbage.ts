@@ -75,6 +75,29 @@ export async function condemnUnknown(db: Db, object: ObjectId, size: number, now
   return outcome.done
 }
 
+const GARBAGE_AT: Statement = {
+  name: 'garbage-at-path',
+  sql: `SELECT claimed_until > :now AS claimed FROM objects WHERE path = :path AND state = 'garbage'`,
+  rows: true,
+}
+const DISOWN: Statement = {
+  name: 'disown-garbage-at-path',
+  sql: `DELETE FROM objects WHERE path = :path AND state = 'garbage' AND (claimed_until IS NULL OR claimed_until <= :now)`,
+}
+
+/**
+ * The name of a file that was taken over and is to be removed is needed again, by Distribution's folder: no row removes
+ * it from then on. To be called under a hold.
+ * @returns false: somebody is removing it right now
+ */
+export async function disownGarbage(db: Db, path: string, now: number): Promise<boolean> {
+  const [row] = await db.read(GARBAGE_AT, { path, now })
+  if (row === undefined) return true
+  if (row['claimed'] === 1) return false
+  await db.write({ steps: [{ statement: DISOWN }], params: { path, now }, touches: [] })
+  return (await db.read(GARBAGE_AT, { path, now })).length === 0
+}
+
 /** Its file is gone: only the id is remembered. */
 export async function buryUnknown(db: Db, object: ObjectId, now: number): Promise<void> {
   await db.write({

@@ -82,6 +82,8 @@ export type RepositoryExport = {
   /** What was written to the tree later than this, a Distribution wrote. Milliseconds, as `takenAsOf`. */
   knownUntil: number
   fileOf: (object: StoredObject & { digest: Digest }) => string
+  /** Nothing removes what lies at a path of the tree from then on. Absent: nothing does anyway. */
+  keep?: ((path: string) => Promise<void>) | undefined
   /** Tags are made by which clients find referrers. */
   fallbackTags: boolean
   counts: ExportCounts
@@ -165,10 +167,11 @@ async function writeLinks(
 
 /** @returns false: there are no bytes for it, and it was said */
 async function placeBlob(
-  { tree, repository, counts, fileOf, remark }: RepositoryExport,
+  { tree, repository, counts, fileOf, remark, keep }: RepositoryExport,
   { digest, object, size, damaged }: LinkRow,
   leftOut: Set<Digest>,
 ): Promise<boolean> {
+  if (object.path !== blobPath(digest)) await keep?.(blobPath(digest))
   const source = damaged ? undefined : fileOf(object)
   const placed = await tree.placeBlob(blobPath(digest), digest, source, size)
   if (placed === 'absent' || placed === 'wrong') {
@@ -212,7 +215,7 @@ async function writeManifests(
 
 /** @returns false: Distribution could not read it, and it was said */
 async function writeBytes(
-  { reader, tree, repository, counts, remark }: RepositoryExport,
+  { reader, tree, repository, counts, remark, keep }: RepositoryExport,
   { digest, mediaType }: ManifestRow,
 ): Promise<boolean> {
   const bytes = await manifestBytes(reader, repository.id, digest)
@@ -227,6 +230,7 @@ async function writeBytes(
     const detail = `${digest}: pushed as ${mediaType} without saying so itself; Distribution serves it as ${read.type}`
     remark({ repository: repository.name, kind: 'other-type', detail })
   }
+  await keep?.(blobPath(digest))
   if (await tree.writeBytes(blobPath(digest), bytes)) counts.written++
   return true
 }

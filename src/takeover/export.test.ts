@@ -19,6 +19,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createFilesystemBlobStore } from '../blobs/filesystem/store.ts'
 import { silentLogger } from '../lib/logger.ts'
 import { markDamaged, objectFromBytes } from '../metadata/blob-links.ts'
+import { claimGarbage, forgetObjects } from '../metadata/garbage.ts'
+import { findManifest } from '../metadata/manifests.ts'
 import { holdsInForce } from '../metadata/removal-holds.ts'
 import { rowsOf } from '../metadata/metadata-fixtures.ts'
 import { openMoments } from '../metadata/sqlite/moment.ts'
@@ -43,6 +45,19 @@ import { startWatch } from './watch.ts'
 
 const A = repository('a')
 const SECOND = 1000
+
+const GARBAGE_AT = {
+  statement: {
+    name: 'garbage-at',
+    sql: `INSERT INTO objects (id, path, state, created_at, delete_after) VALUES (:id, :path, 'garbage', 0, 0)`,
+  },
+}
+const COMPLETE = {
+  statement: {
+    name: 'taken-over',
+    sql: 'INSERT INTO takeover (id, begun_at, completed_at) VALUES (1, :now, :now)',
+  },
+}
 
 type Place = {
   root: string
@@ -394,5 +409,65 @@ test(
     mkdirSync(join(root, dirname(currentLinkPath(A, tag('later')))), { recursive: true })
     await look()
     assert.match(warned.join(), /changed after Berth had taken it over/)
+  }),
+)
+
+test(
+  'a file that was to be removed, and that the same digest needs again, is not removed after the export',
+  inFolder(async ({ root, berth, read, export: run }) => {
+    const { metadata, clock, store } = berth
+    const { db } = metadata
+    const manifest = await pushImage(berth, 'a', ['latest'], ['one', 'two'])
+    const row = await findManifest(db, 'a', { kind: 'digest', digest: manifest })
+    // As a takeover leaves them: one damaged and healed by a push, one collected and pushed again, a linked manifest.
+    const files = [
+      [sha256('one'), 'bad'],
+      [sha256('two'), 'two'],
+      [manifest, Buffer.from(row?.bytes ?? '').toString()],
+    ] as const
+    for (const [index, [digest, bytes]] of files.entries()) {
+      mkdirSync(dirname(join(root, blobPath(digest))), { recursive: true })
+      writeFileSync(join(root, blobPath(digest)), bytes)
+      await db.write({
+        steps: [GARBAGE_AT],
+        params: { id: Buffer.alloc(16, index), path: blobPath(digest) },
+        touches: [],
+      })
+    }
+    await db.write({ steps: [COMPLETE], params: { now: clock.now() }, touches: [] })
+    await run({ isDryRun: true })
+    assert.equal(
+      (await rowsOf(db, `SELECT 1 FROM objects WHERE state = 'garbage'`)).length,
+      3,
+      'nothing is changed',
+    )
+    await run()
+    await store.remove(await claimGarbage(db, clock.now(), 10))
+    assert.equal(read(blobPath(sha256('one'))), 'one')
+    assert.equal(read(blobPath(sha256('two'))), 'two')
+    assert.equal(read(blobPath(manifest)), Buffer.from(row?.bytes ?? '').toString())
+    assert.deepEqual(await rowsOf(db, `SELECT id FROM objects WHERE state = 'garbage'`), [])
+  }),
+)
+
+test(
+  'a file that is being removed is waited for',
+  inFolder(async ({ root, berth, read, export: run }) => {
+    const { metadata, clock, store } = berth
+    const { db } = metadata
+    await pushImage(berth, 'a', ['latest'], ['one'])
+    const path = blobPath(sha256('one'))
+    mkdirSync(dirname(join(root, path)), { recursive: true })
+    writeFileSync(join(root, path), 'one')
+    await db.write({ steps: [GARBAGE_AT], params: { id: Buffer.alloc(16), path }, touches: [] })
+    await db.write({ steps: [COMPLETE], params: { now: clock.now() }, touches: [] })
+    const claimed = await claimGarbage(db, clock.now(), 10)
+    assert.equal(claimed.length, 1)
+    const exported = run()
+    await sleep(300)
+    await store.remove(claimed)
+    await forgetObjects(db, claimed)
+    await exported
+    assert.equal(read(path), 'one')
   }),
 )

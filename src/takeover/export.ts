@@ -8,6 +8,7 @@ import { join, resolve, sep } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BlobStore } from '../blobs/blob-store.ts'
 import type { Db } from '../metadata/database.ts'
+import { disownGarbage } from '../metadata/garbage.ts'
 import { findRepository } from '../metadata/repositories.ts'
 import { holdRemovals } from '../metadata/removal-holds.ts'
 import { countTrashAndUploads, lastRepository, pageOfRepositories } from '../metadata/repository-contents.ts'
@@ -16,7 +17,14 @@ import type { Moments } from '../metadata/sqlite/moment.ts'
 import { findTakeover, listFindings, recordLinksWritten } from '../metadata/takeover.ts'
 import { writeFallbackTags } from './export-fallback-tags.ts'
 import { type Added, removeUnknownLinks } from './export-removals.ts'
-import { type ExportCounts, NOTHING, PAGE, type Remark, writeRepository } from './export-repository.ts'
+import {
+  type ExportCounts,
+  NOTHING,
+  PAGE,
+  type Remark,
+  type RepositoryExport,
+  writeRepository,
+} from './export-repository.ts'
 import { type ExportTree, openExportTree } from './export-tree.ts'
 import { DISTRIBUTION_ROOT } from './found.ts'
 import { walkRepositories } from './repositories.ts'
@@ -129,6 +137,20 @@ async function exportAll(work: Work): Promise<void> {
   await sayWhatIsLeft(work)
 }
 
+const REMOVAL_LOOK_MS = 100
+
+/** A file that was taken over, and given up since, may have its name from what the tree needs now. */
+function keeping({ db, to, isDryRun, check, now = Date.now }: Work): RepositoryExport['keep'] {
+  if (to !== undefined || isDryRun) return undefined
+  return async (path) => {
+    // Whoever is at it began before the hold: done in a moment, or given back when its claim ends.
+    while (!(await disownGarbage(db, path, now()))) {
+      check()
+      await sleep(REMOVAL_LOOK_MS)
+    }
+  }
+}
+
 async function exportOne(work: Work, repository: ListedRepository): Promise<void> {
   const { store, moments, now = Date.now } = work
   const { fileOf } = store
@@ -142,6 +164,7 @@ async function exportOne(work: Work, repository: ListedRepository): Promise<void
       fileOf,
       takenAsOf,
       knownUntil: Math.max(work.knownUntil, takenAsOf),
+      keep: keeping(work),
     }
     const leftOut = repository.deleted ? NOTHING : await writeRepository(one)
     const hasOwnTags = work.fallbackTags && !repository.deleted
