@@ -9,7 +9,7 @@ import { syncPath } from '../lib/sync-file.ts'
 import { algorithmOf, createDigestHash, type Digest } from '../oci/digest.ts'
 import type { BackedUpBlob } from './blob-rows.ts'
 import { addTo, type BoundedList, boundedList } from './bounded-list.ts'
-import { concurrently } from './concurrently.ts'
+import { concurrently } from '../lib/concurrently.ts'
 import { BackupError, blobName, hexOf, type MissingBlob, PART } from './layout.ts'
 
 /** Small files wait for the disk more than for anything else. */

@@ -2,7 +2,7 @@
 import type { BlobStore } from '../blobs/blob-store.ts'
 import { openFrozen } from '../metadata/sqlite/frozen.ts'
 import { blobRows } from './blob-rows.ts'
-import { concurrently } from './concurrently.ts'
+import { concurrently } from '../lib/concurrently.ts'
 import { hashing, openWhole } from './copy-blobs.ts'
 
 /** @returns digests whose bytes are not theirs */

@@ -11,7 +11,7 @@ import { openFrozen, type Frozen } from '../metadata/sqlite/frozen.ts'
 import { algorithmOf, createDigestHash, type Digest, digestToBytes } from '../oci/digest.ts'
 import { shardSizes } from './blob-rows.ts'
 import { addTo, type BoundedList, boundedList } from './bounded-list.ts'
-import { concurrently } from './concurrently.ts'
+import { concurrently } from '../lib/concurrently.ts'
 import { hashFile } from './hash-file.ts'
 import { incompleteImages } from './incomplete.ts'
 import {

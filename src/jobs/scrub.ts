@@ -15,7 +15,7 @@ import {
 } from '../metadata/check-blobs.ts'
 import type { Db } from '../metadata/database.ts'
 import { type Examined, examineBlob } from './check/examine-blob.ts'
-import { createPace } from './check/pace.ts'
+import { createReadRate } from './read-rate.ts'
 import { areMostlyGone, sampleFiles } from './check/sample.ts'
 
 export type ScrubRules = {
@@ -49,7 +49,7 @@ export async function scrub(
   signal: AbortSignal,
 ): Promise<Scrubbed> {
   const { db, store, now } = parts
-  const pace = createPace(bytesPerSecond, signal)
+  const rate = createReadRate(bytesPerSecond, signal)
   const ends = performance.now() + sliceMs
   const done: Scrubbed = { blobs: 0, bytes: 0, damaged: 0 }
   let looked: CheckedBlob[] = []
@@ -63,7 +63,7 @@ export async function scrub(
     for await (const page of blobsByVerification(db, now() - ageMs, WRITTEN_TOGETHER)) {
       for (const blob of page) {
         if (signal.aborted || performance.now() > ends) return done
-        const examined = await examineBlob({ db, store, pace }, blob, true)
+        const examined = await examineBlob({ db, store, rate }, blob, true)
         if (examined.kind === 'gone') continue
         if (await settle(parts, examined)) done.damaged++
         // A damaged one too: it was looked at, and is looked at again in a month.

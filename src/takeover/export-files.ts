@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
-import { concurrently } from './concurrently.ts'
+import { concurrently } from '../lib/concurrently.ts'
 import { codeOf, isAbsent } from './file-errors.ts'
 import { DISTRIBUTION_ROOT } from './found.ts'
 

@@ -22,7 +22,7 @@ import {
 } from '../metadata/repository-contents.ts'
 import type { Digest } from '../oci/digest.ts'
 import { asDistributionReads } from './as-distribution-reads.ts'
-import { concurrently } from './concurrently.ts'
+import { concurrently } from '../lib/concurrently.ts'
 import type { ExportTree } from './export-tree.ts'
 import {
   blobPath,

@@ -15,7 +15,7 @@ import {
   WALK_CLAIM_MS,
 } from '../metadata/takeover.ts'
 import type { RepositoryName } from '../oci/reference.ts'
-import { concurrently } from './concurrently.ts'
+import { concurrently } from '../lib/concurrently.ts'
 import type { Finding, FoundName } from './found.ts'
 import type { ReadSince } from './folder-messages.ts'
 import { type FolderReader, UnreadableError } from './folder-reader.ts'

@@ -10,7 +10,7 @@ import {
 } from '../../metadata/check-blobs.ts'
 import type { Db } from '../../metadata/database.ts'
 import { type Examined, examineBlob } from './examine-blob.ts'
-import type { Pace } from './pace.ts'
+import type { ReadRate } from '../read-rate.ts'
 import type { Problem } from './problem.ts'
 
 /** Looking at a file is one trip to the thread pool; hashing keeps a core busy. */
@@ -27,7 +27,7 @@ type CheckBlobsOptions = {
 }
 
 export async function* checkBlobs(
-  parts: { db: Db; store: BlobStore; pace: Pace; now: () => number },
+  parts: { db: Db; store: BlobStore; rate: ReadRate; now: () => number },
   { notVerifiedSince, repositoryId, onDone }: CheckBlobsOptions,
   signal: AbortSignal,
 ): AsyncGenerator<Problem> {

@@ -8,7 +8,7 @@ import { findTakeover } from '../../metadata/takeover.ts'
 import { checkBlobs } from './check-blobs.ts'
 import { checkManifests, checkTags, type SparseRules } from './check-manifests.ts'
 import { checkCollector, checkCounts, checkObjects } from './check-rows.ts'
-import { createPace } from './pace.ts'
+import { createReadRate } from '../read-rate.ts'
 import type { Problem } from './problem.ts'
 import { type DistributionFiles, type FileCounts, unknownBlobFiles, unknownObjects } from './unknown-files.ts'
 
@@ -108,7 +108,7 @@ function blobs(
   signal: AbortSignal,
 ): AsyncGenerator<Problem> {
   return checkBlobs(
-    { db, store, now, pace: createPace(bytesPerSecond, signal) },
+    { db, store, now, rate: createReadRate(bytesPerSecond, signal) },
     {
       ...(rehash && { notVerifiedSince: since }),
       repositoryId,

@@ -6,7 +6,7 @@ import type { BlobStore } from '../../blobs/blob-store.ts'
 import { type CheckedBlob, findCheckedBlob, storedObjectOf } from '../../metadata/check-blobs.ts'
 import type { Db } from '../../metadata/database.ts'
 import { algorithmOf } from '../../oci/digest.ts'
-import type { Pace } from './pace.ts'
+import type { ReadRate } from '../read-rate.ts'
 import type { BlobDamage } from './problem.ts'
 
 export type Examined =
@@ -21,7 +21,7 @@ export type Examined =
   /** There is no such blob any more. */
   | { kind: 'gone' }
 
-type Parts = { db: Db; store: BlobStore; pace: Pace }
+type Parts = { db: Db; store: BlobStore; rate: ReadRate }
 type Look = { kind: 'whole'; isHashed: boolean; stamp?: number } | { kind: BlobDamage; detail: string }
 
 /**
@@ -39,7 +39,7 @@ export async function examineBlob(parts: Parts, first: CheckedBlob, rehash: bool
   }
 }
 
-async function look({ store, pace }: Parts, blob: CheckedBlob, rehash: boolean): Promise<Look> {
+async function look({ store, rate }: Parts, blob: CheckedBlob, rehash: boolean): Promise<Look> {
   if (blob.state !== 'live')
     return { kind: 'no-object', detail: `the object is ${blob.state ?? 'not there'}` }
   const object = storedObjectOf(blob)
@@ -51,7 +51,7 @@ async function look({ store, pace }: Parts, blob: CheckedBlob, rehash: boolean):
     }
     const isTouched = stat.stamp !== undefined && blob.stamp !== stat.stamp
     if (!rehash && !isTouched && blob.damagedAt === undefined) return { kind: 'whole', isHashed: false }
-    const digest = await hashObject({ store, pace }, blob)
+    const digest = await hashObject({ store, rate }, blob)
     if (digest === undefined)
       return { kind: 'missing', detail: 'the file was cut or removed while it was read' }
     if (digest !== blob.digest) return { kind: 'wrong-bytes', detail: `they are those of ${digest}` }
@@ -64,7 +64,7 @@ async function look({ store, pace }: Parts, blob: CheckedBlob, rehash: boolean):
 }
 
 async function hashObject(
-  { store, pace }: Pick<Parts, 'store' | 'pace'>,
+  { store, rate }: Pick<Parts, 'store' | 'rate'>,
   blob: CheckedBlob,
 ): Promise<string | undefined> {
   const source = await store.openCold(storedObjectOf(blob), blob.size)
@@ -72,7 +72,7 @@ async function hashObject(
   const hash = store.createHash(algorithmOf(blob.digest), { length: blob.size })
   try {
     if (source.whole !== undefined) {
-      await pace.spend(source.length)
+      await rate.spend(source.length)
       await hash.update(source.whole)
       return await hash.digest()
     }
@@ -83,7 +83,7 @@ async function hashObject(
       await hash.update(piece.bytes)
       const { byteLength } = piece.bytes
       piece.release()
-      await pace.spend(byteLength)
+      await rate.spend(byteLength)
     }
     return await hash.digest()
   } finally {

@@ -6,7 +6,7 @@ import { buryUnknown, condemnUnknown } from '../../metadata/garbage.ts'
 import { holdsInForce } from '../../metadata/removal-holds.ts'
 import { findTakeover } from '../../metadata/takeover.ts'
 import { examineBlob } from './examine-blob.ts'
-import { createPace } from './pace.ts'
+import { createReadRate } from '../read-rate.ts'
 import type { Problem, UnknownFile } from './problem.ts'
 import { type FileCounts, isStillUnknown, looksLost } from './unknown-files.ts'
 
@@ -105,7 +105,7 @@ async function whyKept(
   const seen =
     blob === undefined
       ? undefined
-      : await examineBlob({ db, store, pace: createPace(undefined, signal) }, blob, true)
+      : await examineBlob({ db, store, rate: createReadRate(undefined, signal) }, blob, true)
   if (seen === undefined || seen.kind === 'gone')
     return keepsOnlyCopies ? 'nobody has its bytes any more' : undefined
   if (seen.kind === 'whole' && seen.blob.damagedAt === undefined) return undefined

@@ -1,7 +1,7 @@
 /** So many bytes a second, and no more: what runs in the background leaves the disk to others. */
 import { setTimeout as sleep } from 'node:timers/promises'
 
-export type Pace = {
+export type ReadRate = {
   /** Waits until so many bytes more are within the rate. @throws when the signal is aborted */
   spend(bytes: number): Promise<void>
 }
@@ -10,11 +10,11 @@ export type Pace = {
 const BURST_MS = 250
 
 /** @param bytesPerSecond undefined: as fast as it goes */
-export function createPace(
+export function createReadRate(
   bytesPerSecond: number | undefined,
   signal: AbortSignal,
   now: () => number = () => performance.now(),
-): Pace {
+): ReadRate {
   /** When what was spent so far is paid for. */
   let paid = -Infinity
   return {
