@@ -1,6 +1,6 @@
 /** The scrub and the weekly walk, over a registry in a folder, with a clock that the test moves. */
 import assert from 'node:assert/strict'
-import { rmSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type LogFields, type Logger, silentLogger } from '../lib/logger.ts'
@@ -94,6 +94,20 @@ test('a disk that is not there marks nothing', () =>
     )
     for (let n = 0; n < 19; n++) await c.registry.statBlob(c.call, A, sha256(`blob ${n}`))
   }))
+
+for (const count of [3, 12]) {
+  test(`nor do those who pull meanwhile; when it is back, all ${count} are served`, () =>
+    withChecked(async (c) => {
+      const contents = Array.from({ length: count }, (_, n) => `${n} `.padEnd(100_000))
+      for (const content of contents) await pushBlob(c, 'a', content)
+      const objects = join(c.root, 'berth/objects')
+      renameSync(objects, `${objects}.away`)
+      for (const content of contents)
+        await assert.rejects(readBlob(c, 'a', sha256(content)), { code: 'UNAVAILABLE', retryAfter: 30 })
+      renameSync(`${objects}.away`, objects)
+      for (const content of contents) assert.equal(await readBlob(c, 'a', sha256(content)), content)
+    }))
+}
 
 test('two processes: one of them scrubs', () =>
   withChecked(async (c) => {

@@ -14,9 +14,9 @@ import {
   unmarkDamaged,
 } from '../metadata/check-blobs.ts'
 import type { Db } from '../metadata/database.ts'
+import { areMostlyGone, sampleFiles } from '../registry/sample-files.ts'
 import { type Examined, examineBlob } from './check/examine-blob.ts'
 import { createReadRate } from './read-rate.ts'
-import { areMostlyGone, sampleFiles } from './check/sample.ts'
 
 export type ScrubRules = {
   /** A blob that was not read whole for so long is read. Milliseconds. */

@@ -19,13 +19,19 @@ import { actorOf } from './actor.ts'
 import { type HostedParts, requireDeletes } from './hosted-parts.ts'
 import { hashAll } from './read-source.ts'
 import type { ByteRange, Call, Registry } from './registry.ts'
+import { areMostlyGone, createFilesCheck } from './sample-files.ts'
 import { ignoringFullDisk } from './storage-errors.ts'
 
 type BlobVerbs = Pick<Registry, 'statBlob' | 'openBlob' | 'deleteBlob' | 'mountBlob'>
+/** No path of the server is told. */
+const FILES_GONE =
+  'the registry does not find the files of most blobs: its disk may not be mounted. Its log says more; try again'
+
 type Bounds = { first: number; last: number }
 
 export function createHostedBlobs(parts: HostedParts): BlobVerbs {
   const { db, store, clock, rules, pulls } = parts
+  const filesThere = createFilesCheck(parts)
 
   async function find(repository: RepositoryName, digest: Digest): Promise<LinkedBlob> {
     const blob = await findLinkedBlob(db, repository, digest)
@@ -44,6 +50,17 @@ export function createHostedBlobs(parts: HostedParts): BlobVerbs {
     throw new RegistryError('BLOB_UNKNOWN', 'the stored bytes of this blob are damaged: push it again', {
       detail: { digest },
     })
+  }
+
+  /** A disk that is not mounted must not make every blob that is asked for a damaged one. */
+  async function requireFiles(call: Call): Promise<void> {
+    const sample = await filesThere()
+    if (!areMostlyGone(sample)) return
+    call.log.error(
+      'the files of most blobs are missing: is the disk mounted? Nothing is marked as damaged',
+      sample,
+    )
+    throw new RegistryError('UNAVAILABLE', FILES_GONE, { retryAfter: 30 })
   }
 
   /** The store says that the bytes were touched behind our back: they are right if the digest is. */
@@ -77,8 +94,10 @@ export function createHostedBlobs(parts: HostedParts): BlobVerbs {
       await rehash(call, digest, blob)
       source = await store.open(object, blob.size, bounds, undefined)
     }
-    if (source === undefined || source === 'changed')
+    if (source === undefined || source === 'changed') {
+      if ((await store.stat(object)) === undefined) await requireFiles(call)
       return refuseDamaged(call, digest, blob, 'missing or cut')
+    }
     return source
   }
 
