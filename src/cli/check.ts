@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises'
 import { setPriority } from 'node:os'
 import { join } from 'node:path'
 import { type CheckParts, checkData, type CheckProgress } from '../jobs/check/check-data.ts'
+import { mostlyGone } from '../jobs/check/mostly-gone.ts'
 import type { Problem, UnknownFile } from '../jobs/check/problem.ts'
 import {
   MOST_REMOVALS,
@@ -18,7 +19,6 @@ import { SourceError } from '../jobs/sources/source.ts'
 import { DATABASE_FILE, OWN_FOLDER } from '../metadata/data-folder.ts'
 import { findRepository } from '../metadata/repositories.ts'
 import type { RepositoryName } from '../oci/reference.ts'
-import { areMostlyGone, sampleFiles } from '../registry/sample-files.ts'
 import { rulesOf } from '../server-rules.ts'
 import type { OpenedData } from '../storage.ts'
 import { walkBlobFiles } from '../takeover/blob-files.ts'
@@ -28,8 +28,9 @@ import { type CheckRequest, help, readCheckArguments } from './check-arguments.t
 import { type CheckReport, createCheckReport } from './check-report.ts'
 import type { Command, Io } from './command.ts'
 import { canAsk, confirm } from './confirm.ts'
-import { bytesText, createProgress, durationText } from './progress.ts'
+import { createProgress } from './progress.ts'
 import { withData } from './with-data.ts'
+import { bytesText, durationText } from './quantities.ts'
 
 /** Problems that are repaired together: a folder is searched once for all of them. */
 const REPAIRED_AT_ONCE = 100
@@ -117,8 +118,8 @@ async function refused(
     return 'the registry is read-only (storage.maintenance.readonly): nothing is repaired or removed in it'
   for (const source of request.sources) await source.prepare(new Set(), signal)
   if (!request.repair || request.yes || request.sources.length > 0) return undefined
-  const sample = await sampleFiles({ db: metadata.db, store })
-  if (!areMostlyGone(sample)) return undefined
+  const sample = await mostlyGone({ db: metadata.db, store })
+  if (sample === undefined) return undefined
   return (
     `of ${sample.looked} blobs that were looked for, the files of ${sample.missing} are missing: is the disk mounted, ` +
     'and storage.filesystem.rootdirectory right? --repair --yes marks them all as damaged; --from fetches them'

@@ -14,8 +14,8 @@ import {
   unmarkDamaged,
 } from '../metadata/check-blobs.ts'
 import type { Db } from '../metadata/database.ts'
-import { areMostlyGone, sampleFiles } from '../registry/sample-files.ts'
 import { type Examined, examineBlob } from './check/examine-blob.ts'
+import { mostlyGone } from './check/mostly-gone.ts'
 import { createReadRate } from './read-rate.ts'
 
 export type ScrubRules = {
@@ -115,8 +115,8 @@ async function settle(
 }
 
 async function requireFiles(parts: { db: Db; store: BlobStore }): Promise<void> {
-  const sample = await sampleFiles(parts)
-  if (!areMostlyGone(sample)) return
+  const sample = await mostlyGone(parts)
+  if (sample === undefined) return
   throw new Error(
     `of ${sample.looked} blobs that were looked for, the files of ${sample.missing} are missing: is the disk mounted? Nothing was marked`,
   )
