@@ -9,18 +9,19 @@ const ahead = Number(process.env['BERTH_TEST_CLOCK_AHEAD'] ?? 0)
 const TASKS_SOONER = 30
 
 const realNow = Date.now
-const now = (): number => Math.floor(origin + (realNow() - origin) * factor + ahead)
-Date.now = now
+let last = 0
+Date.now = () => (last = Math.floor(origin + (realNow() - origin) * factor + ahead))
 
-/** The collector compares the clock with monotonic time, to see it jump: this one does not jump. */
+/** The collector asks for the time and then for monotonic time, to see the clock jump: this one does not jump. */
 const monotonic = performance.now.bind(performance)
-performance.now = () => (calledFrom('/jobs/tasks.ts') ? now() : monotonic())
+performance.now = () => (calledFrom('/jobs/tasks.ts') ? last : monotonic())
 
 const later = globalThis.setTimeout
 const sooner = (work: () => void, ms?: number, ...more: unknown[]): NodeJS.Timeout =>
   later(work, calledFrom('/jobs/schedule.ts') ? (ms ?? 0) / TASKS_SOONER : ms, ...(more as []))
 globalThis.setTimeout = Object.assign(sooner, later) as typeof setTimeout
 
+/** Whoever called the function that asks this, and nobody further up. */
 function calledFrom(file: string): boolean {
-  return new Error().stack?.includes(file) === true
+  return new Error().stack?.split('\n')[3]?.includes(file) === true
 }
