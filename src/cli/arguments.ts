@@ -1,6 +1,7 @@
 /** Arguments of a command: options by name, the rest by position; mistakes are told with the command's help. */
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import type { Io } from './command.ts'
+import { refuseUse } from './refusal.ts'
 
 type Options = NonNullable<ParseArgsConfig['options']>
 /** Every command on data takes it. */
@@ -24,10 +25,10 @@ export function parseArguments<const T extends Options>(
   args: readonly string[],
   options: T,
   most: number,
-  { stderr }: Io,
+  io: Io,
 ): Parsed<T> | undefined {
   const refuse = (what: string): undefined => {
-    stderr.write(`berth ${command}: ${what}. See "berth ${command} --help".\n`)
+    refuseUse(io, command, what)
     return undefined
   }
   try {

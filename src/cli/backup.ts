@@ -13,7 +13,8 @@ import { readVersion } from '../version.ts'
 import { CONFIG_HELP, CONFIG_OPTION, parseArguments } from './arguments.ts'
 import { tellingFailures, untilInterrupted } from './backup-failures.ts'
 import type { Command, Io } from './command.ts'
-import { bytesText, createProgress, durationText, type Progress } from './progress.ts'
+import { createProgress, type Progress } from './progress.ts'
+import { bytesText, durationText } from './quantities.ts'
 import { withData } from './with-data.ts'
 
 const help = `Usage: berth backup DEST [-c FILE] [--verify] [--json]

@@ -5,7 +5,7 @@ import type { Outcome } from '../jobs/check/repair.ts'
 import { type Affected, affectedByBlob, affectedByManifest } from '../metadata/check-affected.ts'
 import type { Db } from '../metadata/database.ts'
 import type { Io } from './command.ts'
-import { bytesText } from './progress.ts'
+import { bytesText } from './quantities.ts'
 
 export type CheckReport = {
   /** @param outcome absent: nothing was tried */

@@ -29,8 +29,8 @@ import { type CheckReport, createCheckReport } from './check-report.ts'
 import type { Command, Io } from './command.ts'
 import { canAsk, confirm } from './confirm.ts'
 import { createProgress } from './progress.ts'
-import { withData } from './with-data.ts'
 import { bytesText, durationText } from './quantities.ts'
+import { withData } from './with-data.ts'
 
 /** Problems that are repaired together: a folder is searched once for all of them. */
 const REPAIRED_AT_ONCE = 100

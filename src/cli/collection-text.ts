@@ -4,12 +4,8 @@ import type { PlanRun } from '../jobs/collection-plan.ts'
 import type { Collected } from '../jobs/collect-garbage.ts'
 import type { Emptied } from '../metadata/empty-trash.ts'
 import type { Waiting } from '../metadata/waiting.ts'
-import { bytesText, durationText } from './progress.ts'
-
-/** `1 manifest`, `12,000 manifests`. */
-export function countText(count: number, one: string, many = `${one}s`): string {
-  return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`
-}
+import { bytesText, countText, durationText, numberText } from './quantities.ts'
+import { momentText } from './times.ts'
 
 export function collectedText({ manifests, links, blobs }: Omit<Collected, 'bytes'>): string {
   return [
@@ -28,7 +24,7 @@ export function progressText(done: number, due: number, bytes: number, seconds: 
   const rate = seconds > 0 ? done / seconds : 0
   const left = Math.max(0, due - done)
   return [
-    `collecting: ${done.toLocaleString('en-US')} of ${Math.max(due, done).toLocaleString('en-US')}`,
+    `collecting: ${numberText(done)} of ${numberText(Math.max(due, done))}`,
     `${Math.round(rate)}/s`,
     `${bytesText(bytes)} to be freed`,
     ...(rate > 0 && left > 0 ? [`${durationText(left / rate)} left`] : []),
@@ -50,10 +46,6 @@ export function skippedText({ skipped, firstSkipped, gone }: PlanRun): string {
   if (gone > 0)
     lines.push(`  ${countText(gone, 'item')} had been removed already, by the registry or another run\n`)
   return lines.join('')
-}
-
-export function timeText(time: number): string {
-  return new Date(time).toISOString().replace(/\.\d+Z$/, 'Z')
 }
 
 export const WAITING_SPANS = [
@@ -88,7 +80,7 @@ export function waitingText(
 export function emptiedText({ due, leased, isCut }: Emptied): string {
   const lines = leased.map(
     ({ kind, repository, digest, until }) =>
-      `  stays until ${timeText(until)}, as a client was promised: ${kind} ${repository} ${digest}\n`,
+      `  stays until ${momentText(until)}, as a client was promised: ${kind} ${repository} ${digest}\n`,
   )
   return `Trash: ${countText(due, 'deletion')} can no longer be restored.\n${lines.join('')}${isCut ? '  … and others\n' : ''}`
 }

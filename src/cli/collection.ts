@@ -8,9 +8,11 @@ import { holdsInForce } from '../metadata/removal-holds.ts'
 import { findTakeover } from '../metadata/takeover.ts'
 import { newestHeartbeat } from '../metadata/waiting.ts'
 import type { OpenedData } from '../storage.ts'
+import { progressText } from './collection-text.ts'
 import type { Io } from './command.ts'
-import { progressText, timeText } from './collection-text.ts'
 import { createProgress } from './progress.ts'
+import { numberText } from './quantities.ts'
+import { momentText } from './times.ts'
 
 export type Collection = {
   io: Io
@@ -53,7 +55,7 @@ export async function whyNotNow({ data, now }: Collection): Promise<string | und
   const heartbeat = await newestHeartbeat(db)
   if (heartbeat > now() + CLOCK_TOLERANCE_MS) {
     return (
-      `the clock of this machine says ${timeText(now())}, and a registry on these data has seen ${timeText(heartbeat)}: ` +
+      `the clock of this machine says ${momentText(now())}, and a registry on these data has seen ${momentText(heartbeat)}: ` +
       'what is promised until a time cannot be judged. Set the clock right'
     )
   }
@@ -66,7 +68,7 @@ export async function holdText({ data, now }: Collection): Promise<string | unde
   if (holds.length === 0) return undefined
   const reasons = holds.map(({ reason }) => reason).join('; ')
   const until = Math.max(...holds.map((hold) => hold.until))
-  return `no file is removed before ${timeText(until)}, since somebody reads them (${reasons}); the registry removes them then`
+  return `no file is removed before ${momentText(until)}, since somebody reads them (${reasons}); the registry removes them then`
 }
 
 /** @returns undefined: told to stop */
@@ -80,8 +82,7 @@ export async function plan(
     ...what,
     keepMs,
     pace,
-    onProgress: (looked: number) =>
-      progress?.update(`looking for what may go: ${looked.toLocaleString('en-US')} found`),
+    onProgress: (looked: number) => progress?.update(`looking for what may go: ${numberText(looked)} found`),
   }
   const made = await makePlan(parts, options, signal)
   progress?.end()

@@ -8,7 +8,8 @@ import { exportDistribution, ExportRefusedError, type ExportReport } from '../ta
 import type { ExportCounts, Remark, RemarkKind } from '../takeover/export-repository.ts'
 import { CONFIG_HELP, CONFIG_OPTION, parseArguments } from './arguments.ts'
 import type { Command, Io } from './command.ts'
-import { bytesText, createProgress } from './progress.ts'
+import { createProgress } from './progress.ts'
+import { bytesText } from './quantities.ts'
 import { withData } from './with-data.ts'
 
 export const command: Command = {

@@ -8,9 +8,11 @@ import type { CollectionPlan } from '../metadata/collection-plans.ts'
 import { countBlobs } from '../metadata/waiting.ts'
 import { type Collection, collectionOf, holdText, plan, removeFiles, run, whyNotNow } from './collection.ts'
 import { itemsOf, write } from './collection-list.ts'
-import { countText, skippedText, timeText } from './collection-text.ts'
+import { skippedText } from './collection-text.ts'
 import type { Command } from './command.ts'
-import { bytesText } from './progress.ts'
+import { operator } from './operator.ts'
+import { bytesText, countText } from './quantities.ts'
+import { momentText } from './times.ts'
 import { withData } from './with-data.ts'
 
 const help = `\`garbage-collect\` deletes blobs that no manifest names, as CNCF Distribution's command does
@@ -116,7 +118,7 @@ async function collect(collection: Collection, { dryRun, untagged, quiet }: Flag
   await say(`\nfreed ${bytesText(freed.bytes)} in ${countText(freed.files, 'file')}\n${skippedText(result)}`)
   if (hold !== undefined) await say(`${hold}\n`)
   if (deleted > 0) {
-    const until = timeText(collection.now() + collection.keepMs)
+    const until = momentText(collection.now() + collection.keepMs)
     await say(
       `${countText(deleted, 'untagged manifest')} deleted: in the trash until ${until}, and freed then ("berth trash list")\n`,
     )
@@ -130,14 +132,13 @@ function deleteWithoutTag(
   dryRun: boolean,
   quiet: boolean,
 ): Promise<number> {
-  const name = 'registry garbage-collect'
   return deleteUntagged(
     { db: data.metadata.db, now },
     {
       keepMs,
       dryRun,
       pace,
-      actor: { principalId: 'command', principalName: name, client: name, requestId: '', cause: 'api' },
+      actor: operator('registry garbage-collect', 'api'),
       onUntagged(repository, digest) {
         if (!quiet) io.stdout.write(`manifest eligible for deletion: {${repository} ${digest} []}\n`)
       },

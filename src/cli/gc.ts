@@ -18,17 +18,18 @@ import {
 import { eachItem } from './collection-list.ts'
 import {
   collectedText,
-  countText,
   emptiedText,
   itemLine,
   planText,
   skippedText,
-  timeText,
   WAITING_SPANS,
   waitingText,
 } from './collection-text.ts'
 import type { Command } from './command.ts'
-import { bytesText } from './progress.ts'
+import { operator } from './operator.ts'
+import { bytesText, countText } from './quantities.ts'
+import { refuse, refuseUse } from './refusal.ts'
+import { momentText } from './times.ts'
 import { withData } from './with-data.ts'
 
 const help = `Usage: berth gc [OPTIONS]
@@ -80,10 +81,7 @@ export const command: Command = {
     if (parsed === undefined) return 2
     const { values } = parsed
     const wrong = wrongUse(values)
-    if (wrong !== undefined) {
-      io.stderr.write(`berth gc: ${wrong}. See "berth gc --help".\n`)
-      return 2
-    }
+    if (wrong !== undefined) return refuseUse(io, 'gc', wrong)
     const asked: Asked = {
       dryRun: values['dry-run'] === true,
       now: values.now === true,
@@ -120,10 +118,7 @@ function wrongUse(values: {
 async function collect(collection: Collection, asked: Asked): Promise<number> {
   const { io } = collection
   const why = await whyNotNow(collection)
-  if (why !== undefined) {
-    io.stderr.write(`berth gc: ${why}.\n`)
-    return 1
-  }
+  if (why !== undefined) return refuse(io, 'gc', why)
   if (asked.plan !== undefined) return runStored(collection, asked.plan, asked)
   if (asked.dryRun) return dryRun(collection, asked)
   const emptied = asked.emptyTrash ? await empty(collection) : undefined
@@ -142,8 +137,8 @@ async function collect(collection: Collection, asked: Asked): Promise<number> {
 
 function empty({ data, now, signal }: Collection): Promise<Emptied> {
   const time = now()
-  const who = { principalId: 'command', principalName: 'berth gc', client: 'berth gc', requestId: '' }
-  return emptyTrash(data.metadata.db, { now: time, actor: { ...who, cause: 'api', now: time }, signal })
+  const actor = operator('berth gc --empty-trash', 'api', time)
+  return emptyTrash(data.metadata.db, { now: time, actor, signal })
 }
 
 async function runStored(collection: Collection, id: number, asked: Asked): Promise<number> {
@@ -152,10 +147,9 @@ async function runStored(collection: Collection, id: number, asked: Asked): Prom
   if (stored?.completedAt === undefined) {
     const what =
       stored === undefined ? `there is no plan ${id}` : `plan ${id} was broken off while it was made`
-    io.stderr.write(`berth gc: ${what}; "berth gc --dry-run" makes one. Plans are kept for a week.\n`)
-    return 1
+    return refuse(io, 'gc', `${what}; "berth gc --dry-run" makes one. Plans are kept for a week`)
   }
-  if (!asked.json) io.stdout.write(`Plan ${id} of ${timeText(stored.madeAt)}: ${planText(stored)}.\n`)
+  if (!asked.json) io.stdout.write(`Plan ${id} of ${momentText(stored.madeAt)}: ${planText(stored)}.\n`)
   const result = await run(collection, stored)
   return finish(collection, asked, { removed: result, emptied: undefined, plan: stored, run: result })
 }
@@ -174,8 +168,7 @@ async function finish(collection: Collection, asked: Asked, done: Done): Promise
   const freed = await removeFiles(collection)
   const hold = await holdText(collection)
   if (done.run?.isTakingOver === true) {
-    io.stderr.write('berth gc: a takeover has begun; nothing more is removed before it is complete.\n')
-    return 1
+    return refuse(io, 'gc', 'a takeover has begun; nothing more is removed before it is complete')
   }
   if (asked.json) {
     const { firstSkipped = [], skipped = 0, gone = 0 } = done.run ?? {}

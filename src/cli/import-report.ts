@@ -3,7 +3,7 @@ import type { FolderReport } from '../takeover/check-folder.ts'
 import { hasLosses } from '../takeover/check-folder.ts'
 import { FINDING_KINDS } from '../takeover/finding-kinds.ts'
 import type { Finding, FindingKind } from '../takeover/found.ts'
-import { bytesText, durationText } from './progress.ts'
+import { bytesText, durationText, numberText } from './quantities.ts'
 
 export function folderReportText(report: FolderReport, now = Date.now()): string {
   if (report.refused !== undefined) return `${report.dataFolder} cannot be taken over.\n\n${report.refused}\n`
@@ -107,5 +107,5 @@ function counted(value: number, what: string): string {
 }
 
 function number(value: number): string {
-  return value.toLocaleString('en')
+  return numberText(value)
 }

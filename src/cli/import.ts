@@ -4,7 +4,8 @@ import { findDataFolder } from '../takeover/find-data-folder.ts'
 import { parseArguments } from './arguments.ts'
 import type { Command, Io } from './command.ts'
 import { folderReportText } from './import-report.ts'
-import { bytesText, createProgress, durationText } from './progress.ts'
+import { createProgress } from './progress.ts'
+import { bytesText, durationText } from './quantities.ts'
 
 const help = `berth import --check: tells what "berth serve" will find in a folder of CNCF Distribution
 

@@ -24,3 +24,15 @@ export function readNamed(text: string): Named | string {
   const tag = text.slice(colon + 1)
   return isTag(tag) ? { repository: name, tag } : `${JSON.stringify(tag)} is no tag`
 }
+
+/** Of an argument that may be left out: the name of a repository, and nothing in it. */
+export function readRepository(
+  text: string | undefined,
+): { name: RepositoryName | undefined } | { wrong: string } {
+  if (text === undefined) return { name: undefined }
+  const named = readNamed(text)
+  if (typeof named === 'string') return { wrong: named }
+  if (named.tag !== undefined || named.digest !== undefined)
+    return { wrong: `${JSON.stringify(text)} is more than a repository: say ${named.repository}` }
+  return { name: named.repository }
+}

@@ -12,7 +12,8 @@ import { inspectFolder } from '../takeover/inspect.ts'
 import { CONFIG_HELP, CONFIG_OPTION, parseArguments } from './arguments.ts'
 import { tellingFailures } from './backup-failures.ts'
 import type { Command, Io } from './command.ts'
-import { bytesText, createProgress } from './progress.ts'
+import { createProgress } from './progress.ts'
+import { bytesText } from './quantities.ts'
 import { withFiles } from './with-data.ts'
 
 const help = `Usage: berth rebuild [-c FILE] [--dry-run] [--force] [--json]

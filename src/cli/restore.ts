@@ -10,7 +10,8 @@ import { type OpenedFiles, openFilesAt } from '../storage.ts'
 import { parseArguments } from './arguments.ts'
 import { tellingFailures } from './backup-failures.ts'
 import type { Command, Io } from './command.ts'
-import { bytesText, createProgress, durationText } from './progress.ts'
+import { createProgress } from './progress.ts'
+import { bytesText, durationText } from './quantities.ts'
 import { warningsTo, withOpened } from './with-data.ts'
 
 const help = `Usage: berth restore SOURCE --to FOLDER [--at DATE] [--verify]

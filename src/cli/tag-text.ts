@@ -2,6 +2,7 @@
 import type { BroughtBack } from '../metadata/bring-back.ts'
 import type { HistoryEnd, TagMove, TagRestored } from '../metadata/tag-history.ts'
 import type { Named } from './named.ts'
+import { countText } from './quantities.ts'
 import { digestText, fit } from './table.ts'
 import { cellText, isoText, zoneText } from './times.ts'
 
@@ -63,10 +64,8 @@ export function tagRestoredText(
 
 export function broughtBackText({ manifests, blobs, damaged }: BroughtBack): string {
   const parts = [
-    ...(manifests.length > 0
-      ? [`${manifests.length} ${manifests.length === 1 ? 'manifest' : 'manifests'}`]
-      : []),
-    ...(blobs.length > 0 ? [`${blobs.length} ${blobs.length === 1 ? 'blob' : 'blobs'}`] : []),
+    ...(manifests.length > 0 ? [countText(manifests.length, 'manifest')] : []),
+    ...(blobs.length > 0 ? [countText(blobs.length, 'blob')] : []),
   ]
   const back = parts.length === 0 ? '' : `Back from the trash: ${parts.join(' and ')}.\n`
   const broken = damaged.map((digest) => `Damaged, and to be pushed again: blob ${digest}\n`)

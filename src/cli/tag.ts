@@ -9,8 +9,9 @@ import { CONFIG_HELP, CONFIG_OPTION, parseArguments } from './arguments.ts'
 import type { Command, Io } from './command.ts'
 import { type Named, readNamed } from './named.ts'
 import { operator, whyReadOnly } from './operator.ts'
-import { historyHeader, historyRow, moveJson, tagRestoredText } from './tag-text.ts'
+import { refuse, refuseUse, runVerb } from './refusal.ts'
 import { createTable } from './table.ts'
+import { historyHeader, historyRow, moveJson, tagRestoredText } from './tag-text.ts'
 import { withData } from './with-data.ts'
 
 const help = `Usage: berth tag history REPOSITORY[:TAG] [--limit N] [--wide] [--json]
@@ -36,18 +37,7 @@ export const command: Command = {
   name: 'tag',
   summary: 'show where a tag pointed and who moved it, or point it back',
   help,
-  async run(args, io) {
-    const [verb, ...rest] = args
-    if (verb === undefined || !Object.hasOwn(VERBS, verb)) {
-      const what =
-        verb === undefined
-          ? 'say history or restore'
-          : `what is ${JSON.stringify(verb)}? Say history or restore`
-      io.stderr.write(`berth tag: ${what}. See "berth tag --help".\n`)
-      return 2
-    }
-    return VERBS[verb as keyof typeof VERBS](rest, io)
-  },
+  run: (args, io) => runVerb('tag', VERBS, args, io),
 }
 
 const HISTORY_OPTIONS = {
@@ -73,7 +63,7 @@ async function historyOf(args: readonly string[], io: Io): Promise<number> {
           : /^\d{1,9}$/.test(limit)
             ? undefined
             : '--limit takes a number'
-  if (wrong !== undefined || typeof named === 'string') return refuse(io, 'history', wrong ?? '')
+  if (wrong !== undefined || typeof named === 'string') return refuseUse(io, 'tag history', wrong ?? '')
   return withData(io, values.config, (data, signal) =>
     showHistory({ io, data, signal }, named, {
       limit: Number(limit) || Infinity,
@@ -110,7 +100,7 @@ async function showHistory(
     io.stdout.write(isJson ? '[]\n' : `No tag of ${named.repository} was ever moved.\n`)
     return 0
   }
-  return tell(io, 'history', await unknownText(data, named, isKnown))
+  return refuse(io, 'tag history', await unknownText(data, named, isKnown))
 }
 
 async function* pagesOf(
@@ -153,12 +143,12 @@ async function restoreOf(args: readonly string[], io: Io): Promise<number> {
   if (parsed === undefined) return 2
   const { values, positionals } = parsed
   const named = readNamed(positionals[0] ?? '')
-  if (positionals[0] === undefined) return refuse(io, 'restore', 'say which tag: REPOSITORY:TAG')
-  if (typeof named === 'string') return refuse(io, 'restore', named)
+  if (positionals[0] === undefined) return refuseUse(io, 'tag restore', 'say which tag: REPOSITORY:TAG')
+  if (typeof named === 'string') return refuseUse(io, 'tag restore', named)
   const { repository, tag } = named
-  if (tag === undefined) return refuse(io, 'restore', `say which tag: ${repository}:TAG`)
+  if (tag === undefined) return refuseUse(io, 'tag restore', `say which tag: ${repository}:TAG`)
   if (values.to !== undefined && !isDigest(values.to) && !PREFIX.test(values.to))
-    return refuse(io, 'restore', '--to takes a digest, or at least its first 6 digits')
+    return refuseUse(io, 'tag restore', '--to takes a digest, or at least its first 6 digits')
   return withData(io, values.config, (data) => pointBack({ io, data }, repository, tag, values.to))
 }
 
@@ -171,9 +161,9 @@ async function pointBack(
   to: string | undefined,
 ): Promise<number> {
   const readOnly = whyReadOnly(data.config)
-  if (readOnly !== undefined) return tell(io, 'restore', readOnly)
+  if (readOnly !== undefined) return refuse(io, 'tag restore', readOnly)
   const digest = to === undefined || isDigest(to) ? to : await findByPrefix(data, repository, tag, to)
-  if (typeof digest === 'object') return tell(io, 'restore', digest.wrong)
+  if (typeof digest === 'object') return refuse(io, 'tag restore', digest.wrong)
   const actor = operator('berth tag restore', 'restore')
   const outcome = await restoreTag(data.metadata.db, repository, tag, digest, actor)
   const name = `${repository}:${tag}`
@@ -184,24 +174,24 @@ async function pointBack(
       return 0
     case 'unknown': {
       const isKnown = (await findRepository(data.metadata.db, repository)) !== undefined
-      return tell(io, 'restore', await unknownText(data, { repository, tag }, isKnown))
+      return refuse(io, 'tag restore', await unknownText(data, { repository, tag }, isKnown))
     }
     case 'nothing-before':
-      return tell(
+      return refuse(
         io,
-        'restore',
+        'tag restore',
         `${name} has not been moved since it was made: there is nothing to go back to`,
       )
     case 'not-in-history':
-      return tell(
+      return refuse(
         io,
-        'restore',
+        'tag restore',
         `${name} never pointed to ${outcome.digest}: "berth tag history ${name}" shows where it did`,
       )
     case 'gone':
-      return tell(
+      return refuse(
         io,
-        'restore',
+        'tag restore',
         `${name} cannot point to ${outcome.digest}: it was deleted, and its time in the trash is over or the trash was ` +
           `emptied. It has to be pushed again; "berth tag history ${name}" shows what is still there`,
       )
@@ -230,14 +220,4 @@ async function findByPrefix(
     }
   if (second !== undefined) return { wrong: `${digits} is the beginning of several: ${first}, ${second}` }
   return first
-}
-
-function refuse(io: Io, verb: string, why: string): number {
-  io.stderr.write(`berth tag ${verb}: ${why}. See "berth tag --help".\n`)
-  return 2
-}
-
-function tell(io: Io, verb: string, why: string): number {
-  io.stderr.write(`berth tag ${verb}: ${why}.\n`)
-  return 1
 }

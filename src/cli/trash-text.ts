@@ -2,7 +2,7 @@
 import type { Emptied } from '../metadata/empty-trash.ts'
 import type { Restored } from '../metadata/restore-deletion.ts'
 import type { TrashEntry, TrashTotals } from '../metadata/trash.ts'
-import { bytesText } from './progress.ts'
+import { bytesText, countText, numberText } from './quantities.ts'
 import { digestText, fit } from './table.ts'
 import { broughtBackText } from './tag-text.ts'
 import { cellText, isoText, momentText, zoneText } from './times.ts'
@@ -40,7 +40,7 @@ function whatText(
   if (kind === 'blob') return `${name} (blob)`
   const all = [...tags, ...taken]
   const some = all.slice(0, isWide ? all.length : MOST_TAGS)
-  const more = tagCount > some.length ? ` and ${(tagCount - some.length).toLocaleString('en-US')} more` : ''
+  const more = tagCount > some.length ? ` and ${numberText(tagCount - some.length)} more` : ''
   return tagCount === 0 ? name : `${name} (${tagCount === 1 ? 'tag' : 'tags'} ${some.join(', ')}${more})`
 }
 
@@ -82,7 +82,7 @@ export function restoredText(outcome: Restored & { kind: 'restored' }): string {
 }
 
 function listText(names: readonly string[]): string {
-  const more = names.length > 20 ? ` and ${(names.length - 20).toLocaleString('en-US')} more` : ''
+  const more = names.length > 20 ? ` and ${numberText(names.length - 20)} more` : ''
   return names.slice(0, 20).join(', ') + more
 }
 
@@ -111,11 +111,9 @@ export function refusedText(id: number, outcome: Exclude<Restored, { kind: 'rest
 }
 
 export function emptyingText({ deletions, manifests, bytes, isCut }: TrashTotals, shown: number): string {
-  const count = (number: number, one: string) =>
-    `${number.toLocaleString('en-US')} ${one}${number === 1 ? '' : 's'}`
-  const more = deletions > shown ? `… and ${count(deletions - shown, 'other deletion')}\n` : ''
+  const more = deletions > shown ? `… and ${countText(deletions - shown, 'other deletion')}\n` : ''
   return (
-    `${more}${count(deletions, 'deletion')} with ${count(manifests, 'manifest')} can then no longer be restored. ` +
+    `${more}${countText(deletions, 'deletion')} with ${countText(manifests, 'manifest')} can then no longer be restored. ` +
     `That frees about ${bytesText(bytes)}${isCut ? ' or more' : ''}.\n`
   )
 }
@@ -124,13 +122,13 @@ const MOST_LEASED = 20
 
 export function emptiedText(deletions: number, { leased, isCut }: Emptied): string {
   const lines = [
-    `${deletions.toLocaleString('en-US')} ${deletions === 1 ? 'deletion' : 'deletions'} given up. The running registry frees the ` +
+    `${countText(deletions, 'deletion')} given up. The running registry frees the ` +
       'space within a minute or two; "berth gc" does it now.\n',
   ]
   if (leased.length > 0) lines.push('Kept for now, since a client was told that it is there:\n')
   for (const { kind, repository, digest, until } of leased.slice(0, MOST_LEASED))
     lines.push(`  until ${momentText(until)}  ${kind} ${repository}@${digest}\n`)
   const others = leased.length - MOST_LEASED
-  if (others > 0 || isCut) lines.push(`  … and ${isCut ? 'more' : others.toLocaleString('en-US')} others\n`)
+  if (others > 0 || isCut) lines.push(`  … and ${isCut ? 'more' : numberText(others)} others\n`)
   return lines.join('')
 }

@@ -1,31 +1,16 @@
 /** `berth trash`: what was deleted and can be restored, restored, or gone for good. */
-import { type Emptied, emptyTrash } from '../metadata/empty-trash.ts'
 import { findRepository } from '../metadata/repositories.ts'
 import { restoreDeletion } from '../metadata/restore-deletion.ts'
-import {
-  findTrashEntry,
-  listTrash,
-  newestDeletionOf,
-  trashTotals,
-  type TrashTotals,
-} from '../metadata/trash.ts'
+import { listTrash, newestDeletionOf } from '../metadata/trash.ts'
 import type { OpenedData } from '../storage.ts'
 import { CONFIG_HELP, CONFIG_OPTION, parseArguments } from './arguments.ts'
 import type { Command, Io } from './command.ts'
-import { canAsk, confirm } from './confirm.ts'
-import { type Named, readNamed } from './named.ts'
+import { type Named, readNamed, readRepository } from './named.ts'
 import { operator, whyReadOnly } from './operator.ts'
-import { createProgress } from './progress.ts'
+import { refuse, refuseUse, runVerb } from './refusal.ts'
 import { createTable } from './table.ts'
-import {
-  emptiedText,
-  emptyingText,
-  entryJson,
-  entryRow,
-  refusedText,
-  restoredText,
-  TRASH_HEADER,
-} from './trash-text.ts'
+import { emptyOf } from './trash-empty.ts'
+import { entryJson, entryRow, refusedText, restoredText, TRASH_HEADER } from './trash-text.ts'
 import { withData } from './with-data.ts'
 
 const help = `Usage: berth trash list [REPOSITORY] [--wide] [--json]
@@ -47,22 +32,12 @@ ${CONFIG_HELP}`
 
 const VERBS = { list: listOf, restore: restoreOf, empty: emptyOf } as const
 const PAGE = 100
-const SHOWN_BEFORE_EMPTYING = 10
 
 export const command: Command = {
   name: 'trash',
   summary: 'list what was deleted, restore it, or free its space now',
   help,
-  async run(args, io) {
-    const [verb, ...rest] = args
-    if (verb === undefined || !Object.hasOwn(VERBS, verb)) {
-      const say = 'say list, restore or empty'
-      const what = verb === undefined ? say : `what is ${JSON.stringify(verb)}? ${say.replace('s', 'S')}`
-      io.stderr.write(`berth trash: ${what}. See "berth trash --help".\n`)
-      return 2
-    }
-    return VERBS[verb as keyof typeof VERBS](rest, io)
-  },
+  run: (args, io) => runVerb('trash', VERBS, args, io),
 }
 
 type Context = { io: Io; data: OpenedData; signal: AbortSignal }
@@ -80,21 +55,10 @@ async function listOf(args: readonly string[], io: Io): Promise<number> {
   if (parsed === undefined) return 2
   const { values, positionals } = parsed
   const repository = readRepository(positionals[0])
-  if ('wrong' in repository) return refuse(io, 'list', repository.wrong)
+  if ('wrong' in repository) return refuseUse(io, 'trash list', repository.wrong)
   return withData(io, values.config, (data, signal) =>
     showList({ io, data, signal }, repository.name, values.wide === true, values.json === true),
   )
-}
-
-function readRepository(
-  text: string | undefined,
-): { name: Named['repository'] | undefined } | { wrong: string } {
-  if (text === undefined) return { name: undefined }
-  const named = readNamed(text)
-  if (typeof named === 'string') return { wrong: named }
-  if (named.tag !== undefined || named.digest !== undefined)
-    return { wrong: `${JSON.stringify(text)} is more than a repository: say ${named.repository}` }
-  return { name: named.repository }
 }
 
 async function showList(
@@ -105,7 +69,7 @@ async function showList(
 ): Promise<number> {
   const { db } = data.metadata
   if (repository !== undefined && (await findRepository(db, repository)) === undefined)
-    return tell(io, 'list', `there is no repository ${repository}`)
+    return refuse(io, 'trash list', `there is no repository ${repository}`)
   const now = Date.now()
   const table = createTable(TRASH_HEADER(now, isWide))
   let count = 0
@@ -132,13 +96,13 @@ async function restoreOf(args: readonly string[], io: Io): Promise<number> {
   if (parsed === undefined) return 2
   const [text] = parsed.positionals
   if (text === undefined)
-    return refuse(io, 'restore', 'say which deletion: "berth trash list" shows their numbers')
+    return refuseUse(io, 'trash restore', 'say which deletion: "berth trash list" shows their numbers')
   const target = readTarget(text)
-  if (typeof target === 'string') return refuse(io, 'restore', target)
+  if (typeof target === 'string') return refuseUse(io, 'trash restore', target)
   if (!('id' in target) && target.tag === undefined && target.digest === undefined)
-    return refuse(
+    return refuseUse(
       io,
-      'restore',
+      'trash restore',
       `${text} is a whole repository: say a tag or a digest of it, or a deletion’s number`,
     )
   return withData(io, parsed.values.config, (data) => restore({ io, data }, text, target))
@@ -146,17 +110,17 @@ async function restoreOf(args: readonly string[], io: Io): Promise<number> {
 
 async function restore({ io, data }: Omit<Context, 'signal'>, text: string, target: Target): Promise<number> {
   const readOnly = whyReadOnly(data.config)
-  if (readOnly !== undefined) return tell(io, 'restore', readOnly)
+  if (readOnly !== undefined) return refuse(io, 'trash restore', readOnly)
   const { db } = data.metadata
   const id = 'id' in target ? target.id : await newest(data, target)
   if (id === undefined)
-    return tell(
+    return refuse(
       io,
-      'restore',
+      'trash restore',
       `nothing that was deleted and could be restored is called ${text}: see "berth trash list"`,
     )
   const outcome = await restoreDeletion(db, id, operator('berth trash restore', 'restore'))
-  if (outcome.kind !== 'restored') return tell(io, 'restore', refusedText(id, outcome))
+  if (outcome.kind !== 'restored') return refuse(io, 'trash restore', refusedText(id, outcome))
   io.stdout.write(restoredText(outcome))
   return 0
 }
@@ -167,98 +131,4 @@ function newest(
 ): Promise<number | undefined> {
   if (tag !== undefined) return newestDeletionOf(db, repository, { tag })
   return digest === undefined ? Promise.resolve(undefined) : newestDeletionOf(db, repository, { digest })
-}
-
-const EMPTY_OPTIONS = { ...CONFIG_OPTION, yes: { type: 'boolean', short: 'y' } } as const
-
-async function emptyOf(args: readonly string[], io: Io): Promise<number> {
-  const parsed = parseArguments('trash empty', args, EMPTY_OPTIONS, 1, io)
-  if (parsed === undefined) return 2
-  const { values, positionals } = parsed
-  const isOne = /^[1-9]\d{0,14}$/.test(positionals[0] ?? '')
-  const repository = isOne ? { name: undefined } : readRepository(positionals[0])
-  if ('wrong' in repository) return refuse(io, 'empty', repository.wrong)
-  const what = {
-    ...(repository.name !== undefined && { repository: repository.name }),
-    ...(isOne && { deletion: Number(positionals[0]) }),
-  }
-  return withData(io, values.config, (data, signal) => empty({ io, data, signal }, what, values.yes === true))
-}
-
-async function empty(
-  { io, data, signal }: Context,
-  what: { repository?: Named['repository']; deletion?: number },
-  isSure: boolean,
-): Promise<number> {
-  const readOnly = whyReadOnly(data.config)
-  if (readOnly !== undefined) return tell(io, 'empty', readOnly)
-  const { db } = data.metadata
-  const { repository, deletion } = what
-  if (repository !== undefined && (await findRepository(db, repository)) === undefined)
-    return tell(io, 'empty', `there is no repository ${repository}`)
-  const now = Date.now()
-  const entry = deletion === undefined ? undefined : await findTrashEntry(db, deletion)
-  if (deletion !== undefined && entry === undefined)
-    return tell(io, 'empty', `there is no deletion ${deletion} in the trash: see "berth trash list"`)
-  const totals: TrashTotals =
-    entry === undefined
-      ? await addUp({ io, data, signal }, repository, now)
-      : { deletions: 1, manifests: entry.manifests, bytes: entry.bytes, isCut: false }
-  if (signal.aborted) return 1
-  if (totals.deletions === 0) {
-    io.stdout.write('The trash is empty: there is nothing to free.\n')
-    return 0
-  }
-  const first =
-    entry === undefined
-      ? (await listTrash(db, { repository, now, limit: SHOWN_BEFORE_EMPTYING })).entries
-      : [entry]
-  io.stdout.write(createTable(TRASH_HEADER(now, false)).lines(first.map((one) => entryRow(one, now, false))))
-  io.stdout.write(emptyingText(totals, first.length))
-  if (!isSure && !canAsk(io))
-    return refuse(io, 'empty', 'nothing was done; nobody can be asked here, so say --yes')
-  if (!isSure && !(await confirm('Give it up for good?', io))) {
-    io.stdout.write('Nothing was done.\n')
-    return 1
-  }
-  io.stdout.write(emptiedText(totals.deletions, await giveUp({ io, data, signal }, what)))
-  return signal.aborted ? 1 : 0
-}
-
-async function addUp(
-  { io, data, signal }: Context,
-  repository: Named['repository'] | undefined,
-  now: number,
-): Promise<TrashTotals> {
-  const progress = createProgress(io)
-  const onProgress = (deletions: number) =>
-    progress.update(`adding up: ${deletions.toLocaleString('en-US')} deletions`)
-  const totals = await trashTotals(data.metadata.db, { repository, now, signal, onProgress })
-  progress.end()
-  return totals
-}
-
-async function giveUp(
-  { io, data, signal }: Context,
-  what: { repository?: Named['repository']; deletion?: number },
-): Promise<Emptied> {
-  const now = Date.now()
-  const progress = createProgress(io)
-  const emptied = await emptyTrash(data.metadata.db, {
-    ...what,
-    ...{ actor: operator('berth trash empty', 'api', now), now, signal },
-    onProgress: (due) => progress.update(`emptying: ${due.toLocaleString('en-US')} deletions`),
-  })
-  progress.end()
-  return emptied
-}
-
-function refuse(io: Io, verb: string, why: string): number {
-  io.stderr.write(`berth trash ${verb}: ${why}. See "berth trash --help".\n`)
-  return 2
-}
-
-function tell(io: Io, verb: string, why: string): number {
-  io.stderr.write(`berth trash ${verb}: ${why}.\n`)
-  return 1
 }
