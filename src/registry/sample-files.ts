@@ -11,7 +11,7 @@ const ALL_OF = 3
 /** While a disk is away every reader asks. */
 const REMEMBERED_MS = 2000
 
-type Sample = { looked: number; missing: number }
+export type Sample = { looked: number; missing: number }
 
 /** Looks for the files of up to 64 blobs, spread over all. */
 export async function sampleFiles({ db, store }: { db: Db; store: BlobStore }): Promise<Sample> {
