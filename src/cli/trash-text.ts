@@ -1,7 +1,8 @@
 /** What `berth trash` says. */
 import type { Emptied } from '../metadata/empty-trash.ts'
 import type { Restored } from '../metadata/restore-deletion.ts'
-import type { TrashEntry, TrashTotals } from '../metadata/trash.ts'
+import type { TrashEntry } from '../metadata/trash-entry.ts'
+import type { TrashTotals } from '../metadata/trash.ts'
 import { bytesText, countText, numberText } from './quantities.ts'
 import { digestText, fit } from './table.ts'
 import { broughtBackText } from './tag-text.ts'

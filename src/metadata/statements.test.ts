@@ -5,7 +5,6 @@ import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { MIGRATIONS } from './migrations/migrations.ts'
 
-/** Those that may look at a whole table: few rows, or a foreign key's check that DO NOTHING never runs. */
 /** The upsert looks up one name; EXISTS and foreign keys end at the first row. */
 const MAY_WALK: ReadonlySet<string> = new Set([
   'create-repository',
@@ -17,6 +16,7 @@ const MAY_WALK: ReadonlySet<string> = new Set([
   'compare-counts',
   'fix-counts',
 ])
+/** Those that may look at a whole table: few rows, or a foreign key's check that DO NOTHING never runs. */
 const MAY_SCAN: ReadonlySet<string> = new Set([
   'forget-dead-processes',
   'other-processes',
@@ -41,12 +41,23 @@ const MAY_SCAN: ReadonlySet<string> = new Set([
 ])
 type Found = { file: string; name: string; sql: string }
 
+const FILES = readdirSync(new URL('.', import.meta.url)).filter(
+  (file) => file.endsWith('.ts') && !/(\.test|-fixtures)\.ts$/.test(file),
+)
+const sourceOf = (file: string): string => readFileSync(new URL(file, import.meta.url), 'utf8')
+
+/** Texts by name: the file's own, or those that files give to each other. */
+function constantsOf(source: string, isExported: boolean): [string, string][] {
+  const pattern = /^(export )?const (\w+) =\s*(?:'([^']*)'|`([^`]*)`)$/gm
+  return [...source.matchAll(pattern)]
+    .filter(([, exported]) => !isExported || exported !== undefined)
+    .map(([, , name, text, template]) => [name as string, text ?? template ?? ''])
+}
+const shared = FILES.flatMap((file) => constantsOf(sourceOf(file), true))
+
 function statementsOf(file: string): Found[] {
-  const source = readFileSync(new URL(file, import.meta.url), 'utf8')
-  const constants = new Map<string, string>()
-  for (const [, name, text, template] of source.matchAll(/^const (\w+) =\s*(?:'([^']*)'|`([^`]*)`)$/gm)) {
-    constants.set(name as string, text ?? template ?? '')
-  }
+  const source = sourceOf(file)
+  const constants = new Map([...shared, ...constantsOf(source, false)])
   const expand = (sql: string, owner: string): string =>
     sql.replace(/\$\{(\w+)\}/g, (_, constant: string) => {
       const value = constants.get(constant)
@@ -64,9 +75,7 @@ function statementsOf(file: string): Found[] {
   return found
 }
 
-const statements = readdirSync(new URL('.', import.meta.url))
-  .filter((file) => file.endsWith('.ts') && !/(\.test|-fixtures)\.ts$/.test(file))
-  .flatMap(statementsOf)
+const statements = FILES.flatMap(statementsOf)
 
 test('statements have names of their own', () => {
   assert.ok(statements.length > 50)

@@ -1,6 +1,7 @@
 /** Applies queued transactions to one SQLite connection: grouped into one commit, a savepoint each. */
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import type { Row, SqlValue, Transaction } from '../database.ts'
+import { createPrepared } from './prepared.ts'
 
 export type Applied =
   /** `seq`: which commit of the database it was in. */
@@ -38,17 +39,7 @@ export type Member = (transaction: Transaction, seq: number) => Applied
 
 /** Runs one transaction in a savepoint of the one that is open: all of its steps, or none. */
 export function createMember(db: DatabaseSync): Member {
-  const prepared = new Map<string, StatementSync>()
-
-  function prepare(sql: string): StatementSync {
-    let statement = prepared.get(sql)
-    if (statement === undefined) {
-      statement = db.prepare(sql)
-      statement.setAllowUnknownNamedParameters(true)
-      prepared.set(sql, statement)
-    }
-    return statement
-  }
+  const prepare = createPrepared(db)
 
   function runSteps(transaction: Transaction, seq: number): Applied {
     const rows: Row[][] = []

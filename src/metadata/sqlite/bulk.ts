@@ -8,6 +8,7 @@ import { syncPath } from '../../lib/sync-file.ts'
 import type { Db, Params, Row, SqlValue, Statement } from '../database.ts'
 import { createMember } from './apply.ts'
 import { openDatabase } from './open.ts'
+import { createPrepared } from './prepared.ts'
 import { outcomeOf } from './writer.ts'
 
 /** Transactions in one commit: keys are digests, so a page is written again for almost each of them. */
@@ -34,17 +35,11 @@ export function openBulk(path: string): Bulk {
     'PRAGMA journal_mode = DELETE; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536',
   )
   const runMember = createMember(connection)
-  const prepared = new Map<string, ReturnType<DatabaseSync['prepare']>>()
+  const prepare = createPrepared(connection)
   let written = 0
 
   function all(statement: Statement, params: Params): Row[] {
-    let ready = prepared.get(statement.sql)
-    if (ready === undefined) {
-      ready = connection.prepare(statement.sql)
-      ready.setAllowUnknownNamedParameters(true)
-      prepared.set(statement.sql, ready)
-    }
-    return ready.all(params as Record<string, SqlValue>) as Row[]
+    return prepare(statement.sql).all(params as Record<string, SqlValue>) as Row[]
   }
   function flush(): void {
     if (connection.isTransaction) connection.exec('COMMIT')

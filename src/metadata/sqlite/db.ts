@@ -1,5 +1,5 @@
 /** SQLite behind the two verbs: reads on this thread, writes through the writer, rows kept exactly. */
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import {
   type Db,
   DatabaseBusyError,
@@ -9,6 +9,7 @@ import {
   type Statement,
 } from '../database.ts'
 import { isBusy } from './apply.ts'
+import { createPrepared } from './prepared.ts'
 import { createReadCache } from './read-cache.ts'
 import type { Writer } from './writer.ts'
 
@@ -24,17 +25,11 @@ export function createSqliteDb(options: {
 }): Db {
   const { connection, writer } = options
   const cache = createReadCache(connection, options.processId, options.cacheBytes)
-  const prepared = new Map<string, StatementSync>()
+  const prepare = createPrepared(connection)
 
   function all(statement: Statement, params: Params): Row[] {
     try {
-      let ready = prepared.get(statement.sql)
-      if (ready === undefined) {
-        ready = connection.prepare(statement.sql)
-        ready.setAllowUnknownNamedParameters(true)
-        prepared.set(statement.sql, ready)
-      }
-      return ready.all(params as Record<string, SqlValue>) as Row[]
+      return prepare(statement.sql).all(params as Record<string, SqlValue>) as Row[]
     } catch (error) {
       if (isBusy(error as Error)) throw new DatabaseBusyError('the database is locked', { cause: error })
       throw error

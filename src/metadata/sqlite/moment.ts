@@ -2,9 +2,10 @@
  * Reads that all see the database as it was at one moment, beside whoever writes: a transaction of a connection of its
  * own. Short ones only: the write-ahead log cannot be emptied meanwhile.
  */
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { type Db, DatabaseRefusedError, type Row, type SqlValue } from '../database.ts'
 import { BUSY_TIMEOUT_MS } from './open.ts'
+import { createPrepared } from './prepared.ts'
 
 export type Moments = {
   /** What `work` reads is of one moment; another call sees a later one. */
@@ -18,17 +19,10 @@ export type Moments = {
  */
 export function openMoments(path: string): Moments {
   const connection = open(path)
-  const prepared = new Map<string, StatementSync>()
+  const prepare = createPrepared(connection)
   const reader: Pick<Db, 'read'> = {
-    read: async (statement, params) => {
-      let ready = prepared.get(statement.sql)
-      if (ready === undefined) {
-        ready = connection.prepare(statement.sql)
-        ready.setAllowUnknownNamedParameters(true)
-        prepared.set(statement.sql, ready)
-      }
-      return ready.all(params as Record<string, SqlValue>) as Row[]
-    },
+    read: async (statement, params) =>
+      prepare(statement.sql).all(params as Record<string, SqlValue>) as Row[],
   }
   return {
     async at(work) {
