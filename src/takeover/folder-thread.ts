@@ -8,6 +8,7 @@ import { isNewer } from './newer.ts'
 import { readParts } from './read-part.ts'
 import type { ReadingAnswer, ReadingRequest } from './folder-messages.ts'
 import { findRepositoryFolder, walkRepositories } from './repositories.ts'
+import { requireStillThere } from './still-there.ts'
 
 export type ReaderOptions = { dataFolder: string }
 
@@ -141,12 +142,15 @@ async function* list(dataFolder: string, { id, after, limit }: Of<'list'>): Step
     if (names.length === limit) break
     if (names.length % STEP_NAMES === 0) yield undefined
   }
+  if (names.length < limit) requireStillThere(dataFolder)
   yield { id, names, beside }
   return undefined
 }
 
 async function* find(dataFolder: string, { id, name }: Of<'find'>): Steps {
-  yield { id, found: await findRepositoryFolder(dataFolder, name) }
+  const found = await findRepositoryFolder(dataFolder, name)
+  if (found === undefined) requireStillThere(dataFolder)
+  yield { id, found }
   return undefined
 }
 
@@ -158,6 +162,7 @@ async function* newer(dataFolder: string, { id, since, deep }: Of<'newer'>): Ste
     // Others' turn: looking is done without waiting.
     await new Promise((resolve) => setImmediate(resolve))
   }
+  requireStillThere(dataFolder)
   yield { id, newer: changed }
   return undefined
 }

@@ -11,6 +11,7 @@ import type { Finding, FoundBatch, FoundManifest } from './found.ts'
 import { blobPath } from './layout.ts'
 import type { Counts, ReadPart } from './folder-messages.ts'
 import { readRepository } from './read-repository.ts'
+import { requireStillThere } from './still-there.ts'
 
 /** A part ends when it has so many rows, or bytes of manifests, or has taken this long to read. */
 const PART_ROWS = 400
@@ -33,6 +34,7 @@ export async function* readParts(
   for (;;) {
     const part = newPart()
     const isLast = await fill(part, found, details)
+    if (isLast) requireStillThere(dataFolder)
     findings.add(part.findings)
     oldest = Math.min(oldest, oldestOf(part.batch))
     yield {

@@ -1,6 +1,6 @@
 /** A folder of Distribution behind the verbs of a registry: imported as it is asked for, and by the walk. */
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -18,6 +18,7 @@ import { createHostedRegistry } from '../registry/hosted.ts'
 import { chunkOf, createCall, defaultRules } from '../registry/hosted-fixtures.ts'
 import { readAll } from '../registry/read-source.ts'
 import type { Registry } from '../registry/registry.ts'
+import { readParts } from './read-part.ts'
 import {
   createDistributionFolder,
   type DistributionFolder,
@@ -324,6 +325,44 @@ test('a copy of the folder that still goes on: what was half there is whole befo
       assert.equal(await textOf(registry, 'a', sha256Of(layer)), layer)
       assert.equal(await textOf(registry, 'b', sha256Of('late')), 'late')
     })
+  }))
+
+test('a disk that goes away while it is taken over: nothing is complete, nothing is missing when it is back', () =>
+  withFolder(async (folder) => {
+    for (let index = 0; index < 600; index++) folder.image('big', `v${index}`, `config ${index}`, ['layer'])
+    for (const name of ['a', 'b']) folder.image(name, 'v1', 'config', ['layer'])
+    await settle()
+    const { v2 } = folder
+    for (const away of [v2, join(v2, 'blobs'), join(v2, 'repositories')]) {
+      const parts = readParts(folder.root, { name: named('big'), published: true })
+      assert.equal((await parts.next()).value?.end, undefined)
+      renameSync(away, `${away}.away`)
+      // What a mount point is without its disk.
+      mkdirSync(away)
+      await assert.rejects(Array.fromAsync(parts), /is its disk mounted/)
+      await withProcess(folder, { walks: true, lookAgainMs: 20 }, async ({ registry, takeover }) => {
+        await sleep(200)
+        assert.equal(takeover.isComplete(), false)
+        await assert.rejects(registry.getManifest(call, named('a'), byTag('v1')), codeOf('UNAVAILABLE'))
+        await assert.rejects(registry.listRepositories(call, { limit: 10 }), codeOf('UNAVAILABLE'))
+      })
+      rmdirSync(away)
+      renameSync(`${away}.away`, away)
+    }
+    await withProcess(folder, { walks: true, lookAgainMs: 20 }, async ({ registry, takeover }) => {
+      await completed(takeover)
+      assert.deepEqual((await registry.listRepositories(call, { limit: 10 })).names, ['a', 'b', 'big'])
+      assert.equal((await registry.listTags(call, named('big'), { limit: 1000 })).names.length, 600)
+      assert.equal(await textOf(registry, 'b', sha256Of('layer')), 'layer')
+    })
+  }))
+
+test('a folder with nothing but unfinished uploads has no blobs, and is taken over', () =>
+  withFolder(async (folder) => {
+    rmdirSync(join(folder.v2, 'blobs'))
+    folder.write('repositories/a/_uploads/1/data', 'half')
+    await settle()
+    await withProcess(folder, { walks: true, lookAgainMs: 20 }, ({ takeover }) => completed(takeover))
   }))
 
 test('referrers: by their subject, and by the tag that clients kept where there was no list of them', () =>
