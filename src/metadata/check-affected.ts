@@ -13,28 +13,24 @@ export type Affected = {
 const WALK = 1000
 
 /** CROSS JOIN: from what is held to what holds it, never through a repository. */
-const BY_BLOB: Statement = {
-  name: 'affected-by-blob',
-  sql: `WITH RECURSIVE up (repository_id, digest) AS (
-          SELECT repository_id, manifest FROM manifest_refs WHERE held_blob = :digest
-          UNION SELECT p.repository_id, p.manifest FROM up CROSS JOIN manifest_refs p
+const AND_ABOVE = `UNION SELECT p.repository_id, p.manifest FROM up CROSS JOIN manifest_refs p
             ON p.repository_id = up.repository_id AND p.held_manifest = up.digest LIMIT :walk)
         SELECT r.name, up.digest, t.name AS tag FROM up CROSS JOIN repositories r ON r.id = up.repository_id
         CROSS JOIN manifests m ON m.repository_id = up.repository_id AND m.digest = up.digest AND m.deleted_at IS NULL
         LEFT JOIN tags t ON t.repository_id = up.repository_id AND t.digest = up.digest
-        WHERE r.deleted_at IS NULL LIMIT :limit`,
+        WHERE r.deleted_at IS NULL LIMIT :limit`
+const BY_BLOB: Statement = {
+  name: 'affected-by-blob',
+  sql: `WITH RECURSIVE up (repository_id, digest) AS (
+          SELECT repository_id, manifest FROM manifest_refs WHERE held_blob = :digest
+          ${AND_ABOVE}`,
   rows: true,
 }
 const BY_MANIFEST: Statement = {
   name: 'affected-by-manifest',
   sql: `WITH RECURSIVE up (repository_id, digest) AS (
           SELECT id, :digest FROM repositories WHERE id = :repositoryId
-          UNION SELECT p.repository_id, p.manifest FROM up CROSS JOIN manifest_refs p
-            ON p.repository_id = up.repository_id AND p.held_manifest = up.digest LIMIT :walk)
-        SELECT r.name, up.digest, t.name AS tag FROM up CROSS JOIN repositories r ON r.id = up.repository_id
-        CROSS JOIN manifests m ON m.repository_id = up.repository_id AND m.digest = up.digest AND m.deleted_at IS NULL
-        LEFT JOIN tags t ON t.repository_id = up.repository_id AND t.digest = up.digest
-        WHERE r.deleted_at IS NULL LIMIT :limit`,
+          ${AND_ABOVE}`,
   rows: true,
 }
 const LINKED: Statement = {

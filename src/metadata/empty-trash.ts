@@ -34,9 +34,10 @@ export type Emptied = {
 const MAX_LEASED = 1000
 const PAGE = 256
 
+const COLUMNS = 'd.id, d.kind, d.what, d.digest, d.at, d.until, d.repository_id, r.name'
 const OPEN: Statement = {
   name: 'open-deletions',
-  sql: `SELECT d.id, d.kind, d.what, d.digest, d.at, d.until, d.repository_id, r.name
+  sql: `SELECT ${COLUMNS}
         FROM deletions d CROSS JOIN repositories r ON r.id = d.repository_id
         WHERE d.restored_at IS NULL AND d.emptied_at IS NULL AND d.until > :now AND (d.until, d.id) > (:afterUntil, :afterId)
         ORDER BY d.until, d.id LIMIT :limit`,
@@ -44,7 +45,7 @@ const OPEN: Statement = {
 }
 const OPEN_OF_REPOSITORY: Statement = {
   name: 'open-deletions-of-repository',
-  sql: `SELECT d.id, d.kind, d.what, d.digest, d.at, d.until, d.repository_id, r.name
+  sql: `SELECT ${COLUMNS}
         FROM repositories r CROSS JOIN deletions d ON d.repository_id = r.id
         WHERE r.name = :repository AND r.deleted_at IS NULL
         AND d.restored_at IS NULL AND d.emptied_at IS NULL AND d.until > :now AND (d.until, d.id) > (:afterUntil, :afterId)
@@ -53,7 +54,7 @@ const OPEN_OF_REPOSITORY: Statement = {
 }
 const OPEN_ONE: Statement = {
   name: 'open-deletion',
-  sql: `SELECT d.id, d.kind, d.what, d.digest, d.at, d.until, d.repository_id, r.name
+  sql: `SELECT ${COLUMNS}
         FROM deletions d CROSS JOIN repositories r ON r.id = d.repository_id
         WHERE d.id = :deletion AND d.restored_at IS NULL AND d.emptied_at IS NULL AND d.digest IS NOT NULL`,
   rows: true,

@@ -103,6 +103,8 @@ export function findBlob(db: DatabaseSync, digest: Digest): { damaged: boolean; 
 
 export type LooseObject = { id: ObjectId; digest: Digest; size: number }
 
+const LIVE_OBJECT = "INSERT INTO objects (id, state, digest, size, created_at) VALUES (?, 'live', ?, ?, ?)"
+
 /**
  * A file that no row knew becomes the bytes of its digest: a blob in no repository, for the next push that has it. It
  * is looked at by the collector when `dueAt` has come.
@@ -114,12 +116,7 @@ export function adoptObject(
   dueAt: number,
 ): void {
   const [object, key] = [objectToBytes(id), digestToBytes(digest)]
-  db.prepare(`INSERT INTO objects (id, state, digest, size, created_at) VALUES (?, 'live', ?, ?, ?)`).run(
-    object,
-    key,
-    size,
-    now,
-  )
+  db.prepare(LIVE_OBJECT).run(object, key, size, now)
   db.prepare('INSERT INTO blobs (digest, size, object_id) VALUES (?, ?, ?)').run(key, size, object)
   db.prepare(`INSERT INTO candidates (kind, digest, due_at) VALUES ('blob', ?, ?)`).run(key, dueAt)
 }
@@ -127,12 +124,7 @@ export function adoptObject(
 /** A file that no row knew has the bytes that a blob lacks. They are to be compared with its digest first of all. */
 export function giveBytes(db: DatabaseSync, { id, digest, size }: LooseObject, now: number): void {
   const [object, key] = [objectToBytes(id), digestToBytes(digest)]
-  db.prepare(`INSERT INTO objects (id, state, digest, size, created_at) VALUES (?, 'live', ?, ?, ?)`).run(
-    object,
-    key,
-    size,
-    now,
-  )
+  db.prepare(LIVE_OBJECT).run(object, key, size, now)
   db.prepare(
     `UPDATE objects SET state = 'garbage', delete_after = ?2 WHERE id = (SELECT object_id FROM blobs WHERE digest = ?1)
      AND NOT EXISTS (SELECT 1 FROM blobs b WHERE b.object_id = objects.id AND b.digest <> ?1)`,
