@@ -11,12 +11,15 @@ import { naturalSortKey } from './tags.ts'
 
 export type ImportedBlob = {
   digest: Digest
-  /** Whose file it is, where that is another digest of the same bytes. */
+  /** Whose file it is: the digest itself, but for a sha512 blob, which Distribution stores under its sha256. */
   stored: Digest
-  /** Below the data folder, with slashes. */
+  /** The file below the data folder, with slashes: `docker/registry/v2/blobs/sha256/ab/ab…/data`. */
   path: string
+  /** Bytes. */
   size: number
+  /** As the blob store tells it, {@link import('../blobs/blob-store.ts').ObjectStat}. */
   stamp: number
+  /** When the link was written. Milliseconds. */
   linkedAt: number
 }
 export type ImportedManifest = {
@@ -25,11 +28,12 @@ export type ImportedManifest = {
   parsed: ParsedManifest & ManifestDetails
   pushedAt: number
 }
-type ImportedTag = {
+export type ImportedTag = {
   name: Tag
   digest: Digest
+  /** Milliseconds. */
   movedAt: number
-  /** Oldest first, without the present one. */
+  /** Digests the tag had before, oldest first, each once, without the present one; their manifests may be gone. */
   history: readonly { digest: Digest; at: number }[]
 }
 export type ImportBatch = {

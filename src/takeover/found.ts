@@ -2,26 +2,16 @@
  * What is found in a folder that CNCF Distribution wrote, a repository at a time. Reading it changes nothing; what
  * cannot be taken over as it is, is told as a {@link Finding} beside what can.
  */
+import type { ImportedBlob, ImportedTag } from '../metadata/import-batch.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { ParsedManifest } from '../oci/manifest.ts'
-import type { RepositoryName, Tag } from '../oci/reference.ts'
+import type { RepositoryName } from '../oci/reference.ts'
 
 /** Where CNCF Distribution keeps blobs and repositories, below the data folder. */
 export const DISTRIBUTION_ROOT = 'docker/registry/v2'
 
 /** A link of `_layers` whose file is there. */
-export type FoundBlob = {
-  digest: Digest
-  /** Whose file it is: the digest itself, but for a sha512 blob, which Distribution stores under its sha256. */
-  stored: Digest
-  /** The file below the data folder, with slashes: `docker/registry/v2/blobs/sha256/ab/ab…/data`. */
-  path: string
-  size: number
-  /** As the blob store tells it, {@link import('../blobs/blob-store.ts').ObjectStat}. */
-  stamp: number
-  /** When the link was written. Milliseconds. */
-  linkedAt: number
-}
+export type FoundBlob = ImportedBlob
 
 /** A revision whose bytes have its digest and can be read as a manifest. */
 export type FoundManifest = {
@@ -33,13 +23,7 @@ export type FoundManifest = {
 }
 
 /** A tag whose manifest is among those found. */
-export type FoundTag = {
-  name: Tag
-  digest: Digest
-  movedAt: number
-  /** Digests the tag had before, oldest first, each once, without the present one; their manifests may be gone. */
-  history: readonly { digest: Digest; at: number }[]
-}
+export type FoundTag = ImportedTag
 
 export type FindingKind =
   | 'invalid-name' // a repository that no client can name
