@@ -78,6 +78,14 @@ async function main(args: readonly string[], io: Io): Promise<number> {
     return 2
   }
   const command = await entry.load()
+  if (name === 'serve') return call(command, rest, io)
+  const { watchOutput } = await import('./cli/output.ts')
+  const lost = watchOutput(name, io)
+  const code = await call(command, rest, io)
+  return lost() ?? code
+}
+
+async function call(command: Command, rest: readonly string[], io: Io): Promise<number> {
   if (rest.includes('--help') || rest.includes('-h')) {
     io.stdout.write(command.help)
     return 0

@@ -2,7 +2,7 @@
 import { PLAN_BEGIN, planPage, type PlanCursor, type PlanItem } from '../metadata/collection-plans.ts'
 import type { Db } from '../metadata/database.ts'
 import type { Collection } from './collection.ts'
-import type { Io } from './command.ts'
+import { writeAll } from './output.ts'
 
 /** Writes what `textOf` makes of each item, in order of repository, what is in one together; files come last. */
 export async function eachItem(
@@ -14,11 +14,11 @@ export async function eachItem(
   const [manifests, links] = (['manifest', 'link'] as const).map((kind) => itemsOf(db, planId, kind))
   for await (const item of merged(manifests as AsyncGenerator<PlanItem>, links as AsyncGenerator<PlanItem>)) {
     if (signal.aborted) return
-    await write(io, textOf(item))
+    await writeAll(io, textOf(item))
   }
   for await (const item of itemsOf(db, planId, 'blob')) {
     if (signal.aborted) return
-    await write(io, textOf(item))
+    await writeAll(io, textOf(item))
   }
 }
 
@@ -51,10 +51,4 @@ async function* merged(
     yield link.value
     link = await links.next()
   }
-}
-
-/** Waits where the reader is slow: a list of a million must not pile up. */
-export async function write({ stdout }: Io, text: string): Promise<void> {
-  if (stdout.write(text)) return
-  await new Promise<void>((resolve) => stdout.once('drain', resolve))
 }

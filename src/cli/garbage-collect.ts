@@ -7,10 +7,11 @@ import { deleteUntagged } from '../jobs/delete-untagged.ts'
 import type { CollectionPlan } from '../metadata/collection-plans.ts'
 import { countBlobs } from '../metadata/waiting.ts'
 import { type Collection, collectionOf, holdText, plan, removeFiles, run, whyNotNow } from './collection.ts'
-import { itemsOf, write } from './collection-list.ts'
+import { itemsOf } from './collection-list.ts'
 import { skippedText } from './collection-text.ts'
 import type { Command } from './command.ts'
 import { operator } from './operator.ts'
+import { writeAll } from './output.ts'
 import { bytesText, countText } from './quantities.ts'
 import { momentText } from './times.ts'
 import { withData } from './with-data.ts'
@@ -97,7 +98,7 @@ function setFlags(flags: Flags, arg: string): string | undefined {
 async function collect(collection: Collection, { dryRun, untagged, quiet }: Flags): Promise<number> {
   const { io, signal } = collection
   const say = async (text: string): Promise<void> => {
-    if (!quiet) await write(io, text)
+    if (!quiet) await writeAll(io, text)
   }
   const why = await whyNotNow(collection)
   if (why !== undefined) {
@@ -151,16 +152,16 @@ function deleteWithoutTag(
 async function list({ io, data }: Collection, made: CollectionPlan, deleted: number): Promise<void> {
   const { db } = data.metadata
   for await (const { repository, digest, tags } of itemsOf(db, made.id, 'manifest'))
-    await write(io, `manifest eligible for deletion: {${repository} ${digest} [${tags.join(' ')}]}\n`)
+    await writeAll(io, `manifest eligible for deletion: {${repository} ${digest} [${tags.join(' ')}]}\n`)
   const staying = Math.max(0, (await countBlobs(db)) - made.blobs)
-  await write(
+  await writeAll(
     io,
     `\n${staying} blobs marked, ${made.blobs} blobs and ${made.manifests + deleted} manifests eligible for deletion\n`,
   )
   for await (const { digest } of itemsOf(db, made.id, 'blob'))
-    await write(io, `blob eligible for deletion: ${digest}\n`)
+    await writeAll(io, `blob eligible for deletion: ${digest}\n`)
   for await (const { repository, digest } of itemsOf(db, made.id, 'link'))
-    await write(io, `${repository}: layer link eligible for deletion: ${digest}\n`)
+    await writeAll(io, `${repository}: layer link eligible for deletion: ${digest}\n`)
 }
 
 function interrupted({ io }: Collection): number {
