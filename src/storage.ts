@@ -6,6 +6,7 @@ import { createFilesystemBlobStore } from './blobs/filesystem/store.ts'
 import { createMemoryBlobStore } from './blobs/memory.ts'
 import type { Config } from './config/schema.ts'
 import type { Logger } from './lib/logger.ts'
+import { blobFrom } from './metadata/check-blobs.ts'
 import { DATABASE_FILE, OWN_FOLDER, prepareDataFolder } from './metadata/data-folder.ts'
 import { DatabaseRefusedError } from './metadata/database.ts'
 import { type Metadata, openMetadata } from './metadata/open-metadata.ts'
@@ -32,6 +33,7 @@ export async function openStorage(
   const { filesystem } = config.storage
   const dataFolder = filesystem === undefined ? undefined : resolve(filesystem.rootdirectory)
   if (dataFolder !== undefined) prepareDataFolder(dataFolder)
+  const isBare = dataFolder !== undefined && !existsSync(join(dataFolder, OWN_FOLDER))
   const metadata = openMetadata({
     version,
     ...(dataFolder !== undefined && {
@@ -41,6 +43,9 @@ export async function openStorage(
   })
   closers.push(() => metadata.db.close())
   closers.push(() => forgetProcess(metadata.db, metadata.processId).catch(() => undefined))
+  // Its database may lie on another disk than the blobs.
+  if (isBare && (await blobFrom(metadata.db, new Uint8Array())) !== undefined)
+    throw new DatabaseRefusedError(withoutFiles(dataFolder))
   const store =
     dataFolder === undefined
       ? createMemoryBlobStore()
@@ -130,6 +135,14 @@ function requireData({ storage, metadata }: Config): void {
   if (hasContent(database)) return
   refuseLostDatabase(join(folder, OWN_FOLDER), database)
   throw new DatabaseRefusedError(nothingIn(folder))
+}
+
+function withoutFiles(folder: string): string {
+  return (
+    `the metadata database knows blobs, but the data folder ${folder} has nothing of Berth's in it: is its disk mounted, and ` +
+    'storage.filesystem.rootdirectory (REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY) right? If all of the blobs are lost, make an ' +
+    `empty folder ${OWN_FOLDER} there and run "berth check --repair --yes": what is pushed again is served then`
+  )
 }
 
 function nothingIn(folder: string): string {

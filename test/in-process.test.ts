@@ -1,7 +1,7 @@
 /** `startRegistry`, as a test of another project uses it. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, test } from 'node:test'
@@ -52,6 +52,22 @@ test('in a folder: still there at the next start', async (t) => {
   const second = await startRegistry({ folder })
   assert.equal(await pull(second.url, digest), 'kept')
   await second.close()
+})
+
+test('a disk of blobs that is not there, with the database on another: refused, and nothing is made there', async (t) => {
+  const parent = await temporary(t)
+  const [folder, away] = [join(parent, 'data'), join(parent, 'away')]
+  const options = { folder, settings: { REGISTRY_METADATA_PATH: join(parent, 'rows/metadata.db') } }
+  const first = await startRegistry(options)
+  const digest = await push(first.url, 'kept')
+  await first.close()
+  await rename(folder, away)
+  await assert.rejects(startRegistry(options), /is its disk mounted/)
+  assert.deepEqual(await readdir(folder), [])
+  await rmdir(folder)
+  await rename(away, folder)
+  const second = await startRegistry(options)
+  assert.equal(await pull(second.url, digest), 'kept')
 })
 
 test('two on one folder see what the other has', async (t) => {

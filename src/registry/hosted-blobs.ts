@@ -57,7 +57,7 @@ export function createHostedBlobs(parts: HostedParts): BlobVerbs {
     const sample = await filesThere()
     if (!areMostlyGone(sample)) return
     call.log.error(
-      'the files of most blobs are missing: is the disk mounted? Nothing is marked as damaged',
+      'the files of most blobs are missing: is the disk mounted? If they are lost, "berth check --repair --yes" marks them as damaged, so that pushes bring them back',
       sample,
     )
     throw new RegistryError('UNAVAILABLE', FILES_GONE, { retryAfter: 30 })
