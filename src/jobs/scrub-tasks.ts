@@ -5,12 +5,13 @@ import type { Db } from '../metadata/database.ts'
 import { runJobIfDue } from '../metadata/jobs.ts'
 import { findUnknownFiles } from './find-unknown-files.ts'
 import type { Task } from './schedule.ts'
-import { isScrubDue, scrub, type ScrubRules } from './scrub.ts'
+import { isScrubDue, lookAtDamaged, scrub, type ScrubRules } from './scrub.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
-const WEEK = 168 * HOUR
+const DAY = 24 * HOUR
+const WEEK = 7 * DAY
 const SLICE_MS = 45 * SECOND
 /** Longer than one blob of a hundred GiB takes; another process goes on after that if the one at work was killed. */
 const CLAIM_MS = 6 * HOUR
@@ -32,6 +33,11 @@ export function createScrubTasks(parts: ScrubParts, rules: ScrubRules): Task[] {
         if (await isScrubDue(parts, rules.ageMs))
           await alone('scrub', SLICE_MS, () => scrub(parts, rules, SLICE_MS, signal))
       },
+    },
+    {
+      name: 'look-at-damaged',
+      everyMs: HOUR,
+      run: (signal) => alone('look-at-damaged', DAY, () => lookAtDamaged(parts, rules, signal)),
     },
     {
       name: 'find-unknown-files',

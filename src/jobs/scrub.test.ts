@@ -95,6 +95,32 @@ test('a disk that is not there marks nothing', () =>
     for (let n = 0; n < 19; n++) await c.registry.statBlob(c.call, A, sha256(`blob ${n}`))
   }))
 
+test('what was marked and is right again, as its disk came back, is served again within a day', () =>
+  withChecked(async (c) => {
+    const contents = ['one', 'two', 'three'].map((content) => content.padEnd(100_000))
+    for (const content of contents) await pushBlob(c, 'a', content)
+    const [file, rotten] = contents.map((content) => c.filesOf(sha256(content))[0] as string) as [
+      string,
+      string,
+    ]
+    renameSync(file, `${file}.away`)
+    damage.change(rotten)
+    for (const content of contents.slice(0, 2))
+      await assert.rejects(readBlob(c, 'a', sha256(content)), { code: 'BLOB_UNKNOWN' })
+    renameSync(`${file}.away`, file)
+    const { log, lines } = recording()
+    const task = createScrubTasks(partsOf(c, log), RULES).find(({ name }) => name === 'look-at-damaged')
+    await task?.run(never)
+    c.clock.advance(DAY)
+    await task?.run(never)
+    assert.equal(await readBlob(c, 'a', sha256(contents[0] as string)), contents[0])
+    await assert.rejects(readBlob(c, 'a', sha256(contents[1] as string)), { code: 'BLOB_UNKNOWN' })
+    assert.deepEqual(
+      lines.map(({ level, fields }) => [level, fields['digest']]),
+      [['info', sha256(contents[0] as string)]],
+    )
+  }))
+
 for (const count of [3, 12]) {
   test(`nor do those who pull meanwhile; when it is back, all ${count} are served`, () =>
     withChecked(async (c) => {

@@ -10,6 +10,7 @@ import { type Affected, affectedByBlob } from '../metadata/check-affected.ts'
 import {
   blobsByVerification,
   type CheckedBlob,
+  damagedBlobs,
   recordVerified,
   unmarkDamaged,
 } from '../metadata/check-blobs.ts'
@@ -81,6 +82,34 @@ export async function scrub(
     throw error
   } finally {
     await write()
+  }
+}
+
+/**
+ * Blobs that are marked as damaged, once more: their files may have been put back, or their disk. Those that are still
+ * wrong stay as they are.
+ * @returns how many are served again
+ */
+export async function lookAtDamaged(
+  parts: Parts,
+  { bytesPerSecond }: Pick<ScrubRules, 'bytesPerSecond'>,
+  signal: AbortSignal,
+): Promise<number> {
+  const { db, store } = parts
+  const rate = createReadRate(bytesPerSecond, signal)
+  let served = 0
+  try {
+    for await (const page of damagedBlobs(db)) {
+      for (const blob of page) {
+        if (signal.aborted) return served
+        const examined = await examineBlob({ db, store, rate }, blob, true)
+        if (examined.kind === 'whole' && !(await settle(parts, examined))) served++
+      }
+    }
+    return served
+  } catch (error) {
+    if (signal.aborted) return served
+    throw error
   }
 }
 
