@@ -28,6 +28,7 @@ import { type CheckRequest, help, readCheckArguments } from './check-arguments.t
 import { type CheckReport, createCheckReport } from './check-report.ts'
 import type { Command, Io } from './command.ts'
 import { canAsk, confirm } from './confirm.ts'
+import { operator } from './operator.ts'
 import { createProgress } from './progress.ts'
 import { bytesText, durationText } from './quantities.ts'
 import { withData } from './with-data.ts'
@@ -190,7 +191,8 @@ async function walk(
 function repairerOf({ sources }: CheckRequest, { metadata, store, dataFolder }: OpenedData): Repairer {
   const { db, processId, boot } = metadata
   const own = createFolderSource(dataFolder, 'another file of this data folder')
-  return createRepairer({ db, store, processId, boot, now: Date.now, sources, own })
+  const actor = operator('berth check --repair', 'restore')
+  return createRepairer({ db, store, processId, boot, now: Date.now, actor, sources, own })
 }
 
 async function remove(

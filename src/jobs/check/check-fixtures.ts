@@ -80,7 +80,8 @@ function checkedOf(root: string, store: BlobStore, fixture: Fixture): Checked {
     find: async (options) => (await checked.problems(options)).map(lineOf).sort(),
     async repair(problems, ...sources) {
       const own = createFolderSource(root, 'own')
-      const repairer = createRepairer({ db, store, processId, boot, now, sources, own })
+      const actor = { principalId: 'command', principalName: 'tester', client: 'berth check', requestId: '' }
+      const repairer = createRepairer({ db, store, processId, boot, now, actor, sources, own })
       try {
         return await repairer.repair(problems, never)
       } finally {

@@ -1,5 +1,4 @@
 /** Content from sources into the registry, by its own verbs: hashed on the way, never taken on anybody's word. */
-import { randomUUID } from 'node:crypto'
 import { silentLogger } from '../../lib/logger.ts'
 import { type CheckedManifest, copiesOfManifest, setManifestBytes } from '../../metadata/check-manifests.ts'
 import { existingManifests } from '../../metadata/manifests.ts'
@@ -13,14 +12,11 @@ import { createHostedRegistry } from '../../registry/hosted.ts'
 import type { Call } from '../../registry/registry.ts'
 import { LARGEST_MANIFEST, readBounded, type Source, SourceError, type Wanted } from '../sources/source.ts'
 import type { Outcome, RepairParts } from './repair.ts'
+import { createSourcesInTurn, type Fetched } from './sources-in-turn.ts'
 
-/** A source that could not be asked so often in a row is asked no more. */
-const MOST_FAILURES = 3
 /** An index of indexes of indexes. */
 const DEEPEST = 4
 
-/** `from`: who had it. `why`: what stood in the way, where nobody did. */
-type Fetched = { from?: string; why?: string }
 /** What a manifest names. */
 type Named = { kind: 'config' | 'layer' | 'child'; digest: Digest; mediaType: string; size: number }
 
@@ -42,67 +38,18 @@ export type Fetching = {
   close(): Promise<void>
 }
 
-export function createFetching({ db, store, processId, boot, now, own }: RepairParts): Fetching {
-  const registry = createHostedRegistry({
-    db,
-    store,
-    clock: { now },
-    log: silentLogger,
-    pulls: createPullRecorder(db, now),
-    processId,
-    boot,
-    rules: {
-      deletes: false,
-      readOnly: false,
-      keepMs: 0,
-      maxReferences: Infinity,
-      sparse: 'none',
-      requiredPlatforms: 'all',
-      urls: { allow: [], deny: [] },
-    },
-  })
+export function createFetching(parts: RepairParts): Fetching {
+  const { db, now, own, actor } = parts
+  const registry = repairingRegistry(parts)
+  const firstOf = createSourcesInTurn(own)
   const callOf = (signal: AbortSignal): Call => ({
-    principal: { id: 'operator', name: 'berth check', kind: 'user' },
-    requestId: randomUUID(),
-    client: 'berth check',
+    principal: { id: actor.principalId, name: actor.principalName, kind: 'user' },
+    requestId: actor.requestId,
+    client: actor.client,
     cause: 'restore',
     signal,
     log: silentLogger,
   })
-
-  const failures = new Map<Source, number>()
-
-  /** Tries every copy that sources have until `take` is content with one. */
-  async function firstOf(
-    wanted: Wanted,
-    sources: readonly Source[],
-    signal: AbortSignal,
-    take: (copy: AsyncIterable<Uint8Array>) => Promise<void>,
-  ): Promise<Fetched> {
-    const reasons = new Set<string>()
-    for (const source of sources) {
-      if ((failures.get(source) ?? 0) >= MOST_FAILURES) {
-        reasons.add(`${source.name} was given up`)
-        continue
-      }
-      try {
-        for await (const copy of source.copies(wanted, signal)) {
-          const refused = await take(copy).catch((error: unknown) => error)
-          if (refused === undefined) return { from: source.name }
-          signal.throwIfAborted()
-          // The damaged file itself is among those of the data folder.
-          if (source !== own) reasons.add(`${source.name}: ${(refused as Error).message}`)
-        }
-        failures.delete(source)
-      } catch (error) {
-        signal.throwIfAborted()
-        if (!(error instanceof SourceError)) throw error
-        failures.set(source, (failures.get(source) ?? 0) + 1)
-        reasons.add(error.message)
-      }
-    }
-    return reasons.size === 0 ? { why: 'no source has it' } : { why: [...reasons].slice(0, 3).join('; ') }
-  }
 
   const blob: Fetching['blob'] = (repository, wanted, sources, signal) =>
     firstOf(wanted, sources, signal, (copy) =>
@@ -118,14 +65,7 @@ export function createFetching({ db, store, processId, boot, now, own }: RepairP
     signal: AbortSignal,
     depth: number,
   ): Promise<Fetched> {
-    const wanted = {
-      digest,
-      kind: 'manifest',
-      size: undefined,
-      mediaType,
-      repositories: [repository],
-    } as const
-    return firstOf(wanted, sources, signal, async (copy) => {
+    return firstOf(wantedManifest(digest, mediaType, repository), sources, signal, async (copy) => {
       const bytes = await readBounded(copy, LARGEST_MANIFEST)
       if (digestOf(algorithmOf(digest), bytes) !== digest) throw new SourceError('other bytes')
       for (const { kind, descriptor, nonDistributable } of parseManifest(mediaType, bytes, Infinity)
@@ -170,21 +110,10 @@ export function createFetching({ db, store, processId, boot, now, own }: RepairP
         await setManifestBytes(db, wrong, bytes, actorOf(callOf(signal), now()))
       }
       for (const bytes of await copiesOfManifest(db, digest)) {
-        if (
-          await put(bytes).then(
-            () => true,
-            () => false,
-          )
-        )
-          return { kind: 'repaired', what: 'copied from another repository' }
+        const refused = await put(bytes).catch((error: unknown) => error)
+        if (refused === undefined) return { kind: 'repaired', what: 'copied from another repository' }
       }
-      const wanted = {
-        digest,
-        kind: 'manifest',
-        size: undefined,
-        mediaType,
-        repositories: [repository],
-      } as const
+      const wanted = wantedManifest(digest, mediaType, repository)
       const { from, why } = await firstOf(wanted, sources, signal, async (copy) =>
         put(await readBounded(copy, LARGEST_MANIFEST)),
       )
@@ -193,6 +122,38 @@ export function createFetching({ db, store, processId, boot, now, own }: RepairP
     },
     close: () => registry.close(),
   }
+}
+
+/** What it brings in is judged as what is there already was: no rule of the configuration keeps it out. */
+function repairingRegistry({
+  db,
+  store,
+  processId,
+  boot,
+  now,
+}: RepairParts): ReturnType<typeof createHostedRegistry> {
+  return createHostedRegistry({
+    db,
+    store,
+    clock: { now },
+    log: silentLogger,
+    pulls: createPullRecorder(db, now),
+    processId,
+    boot,
+    rules: {
+      deletes: false,
+      readOnly: false,
+      keepMs: 0,
+      maxReferences: Infinity,
+      sparse: 'none',
+      requiredPlatforms: 'all',
+      urls: { allow: [], deny: [] },
+    },
+  })
+}
+
+function wantedManifest(digest: Digest, mediaType: string, repository: string): Wanted {
+  return { digest, kind: 'manifest', size: undefined, mediaType, repositories: [repository] }
 }
 
 async function prepareAll(sources: readonly Source[], digest: Digest, signal: AbortSignal): Promise<void> {

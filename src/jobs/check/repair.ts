@@ -4,6 +4,7 @@
  * by the next push. Nothing is removed here: what needs no room is given to the collector, which looks again.
  */
 import type { BlobStore } from '../../blobs/blob-store.ts'
+import type { Actor } from '../../metadata/actor.ts'
 import { markDamaged } from '../../metadata/blob-links.ts'
 import { repositoriesWithBlob } from '../../metadata/check-affected.ts'
 import { type CheckedBlob, findCheckedBlob, unmarkDamaged } from '../../metadata/check-blobs.ts'
@@ -53,6 +54,8 @@ export type RepairParts = {
   processId: string
   boot: string
   now: () => number
+  /** Who repairs, for the history. */
+  actor: Omit<Actor, 'now' | 'cause'>
   /** Asked one after the other. */
   sources: readonly Source[]
   /** The data folder itself: a second copy of a blob may lie in it. */
