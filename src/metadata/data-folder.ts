@@ -31,9 +31,13 @@ function explain(root: string, error: unknown): unknown {
       )
     case 'EACCES':
     case 'EPERM':
-    case 'EROFS':
       return new DatabaseRefusedError(
         `the data folder ${root} cannot be written by this user (${process.getuid?.() ?? 'unknown'}): change its owner, or run as the user that owns it`,
+        { cause: error },
+      )
+    case 'EROFS':
+      return new DatabaseRefusedError(
+        `the data folder ${root} lies on a file system that is mounted read-only: mount it so that it can be written`,
         { cause: error },
       )
     default:

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Tag } from '../oci/reference.ts'
@@ -70,6 +70,23 @@ test('a day is a file', () =>
       `{"seq":2,"t":${now},"do":"two"}\n{"seq":2,"t":${now},"do":"three"}\n`,
     )
   }))
+
+test(
+  'what root does beside a registry of another user, that one can read',
+  { skip: process.getuid?.() !== 0 && 'SKIPPED: needs root' },
+  () =>
+    withFolder((folder) => {
+      chownSync(folder, 65_534, 65_533)
+      const journal = createJournal(folder, 'p1')
+      journal.append(1, [{ do: 'x' }])
+      journal.close()
+      const owners = readdirSync(folder).map((name) => statSync(join(folder, name)))
+      assert.deepEqual(
+        owners.map(({ uid, gid }) => [uid, gid]),
+        [[65_534, 65_533]],
+      )
+    }),
+)
 
 test('what cannot be written waits, within bounds, and then tells that lines are missing', () =>
   withFolder((folder) => {

@@ -5,7 +5,17 @@
  * written (a full disk) waits, up to a bound; beyond it a line says that some are missing, until the next snapshot.
  * The journal of a new database begins with a line that says so; what was pruned of it is told by a file beside it.
  */
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fchownSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import type { JournalEntry } from './database.ts'
 
@@ -45,6 +55,17 @@ export function journalFiles(folder: string): { name: string; day: string }[] {
   })
 }
 
+/** A command may be run by root beside a registry that is not: that one must be able to read what it did. */
+function giveToOwner(descriptor: number, folder: string): void {
+  if (process.geteuid?.() !== 0) return
+  const { uid, gid } = statSync(folder)
+  try {
+    fchownSync(descriptor, uid, gid)
+  } catch {
+    // A network's disk that does not let root do so: the line counts more than who may read it.
+  }
+}
+
 export function createJournal(folder: string, processId: string, now: () => number = Date.now): Journal {
   let pending: Buffer[] = []
   let bytes = 0
@@ -60,6 +81,7 @@ export function createJournal(folder: string, processId: string, now: () => numb
     descriptor = undefined
     mkdirSync(folder, { recursive: true })
     descriptor = openSync(join(folder, `${today}-${processId}.jsonl`), 'a', 0o600)
+    giveToOwner(descriptor, folder)
     day = today
     return descriptor
   }
