@@ -1,19 +1,12 @@
+/** `berth check`: what is stored against what the database says of it; and repair. */
 import { existsSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { setPriority } from 'node:os'
 import { join } from 'node:path'
-import { type CheckParts, checkData, type CheckProgress } from '../jobs/check/check-data.ts'
+import { type CheckParts, checkData } from '../jobs/check/check-data.ts'
 import { mostlyGone } from '../jobs/check/mostly-gone.ts'
 import type { Problem, UnknownFile } from '../jobs/check/problem.ts'
-import {
-  MOST_REMOVALS,
-  removableFile,
-  removalRefused,
-  type Removed,
-  removeUnknown,
-} from '../jobs/check/remove-unknown.ts'
+import { MOST_REMOVALS, removableFile } from '../jobs/check/remove-unknown.ts'
 import { createRepairer, type Repairer } from '../jobs/check/repair.ts'
-import { noFiles } from '../jobs/check/unknown-files.ts'
 import { createFolderSource } from '../jobs/sources/folder.ts'
 import { SourceError } from '../jobs/sources/source.ts'
 import { DATABASE_FILE, OWN_FOLDER } from '../metadata/data-folder.ts'
@@ -25,12 +18,13 @@ import { walkBlobFiles } from '../takeover/blob-files.ts'
 import { createDigestSet } from '../takeover/digest-set.ts'
 import { BLOBS_PATH } from '../takeover/layout.ts'
 import { type CheckRequest, help, readCheckArguments } from './check-arguments.ts'
+import { beginProgress, progressText } from './check-progress.ts'
+import { linkCountIn, removeAfterAsking } from './check-removal.ts'
 import { type CheckReport, createCheckReport } from './check-report.ts'
 import type { Command, Io } from './command.ts'
-import { canAsk, confirm } from './confirm.ts'
 import { operator } from './operator.ts'
 import { createProgress } from './progress.ts'
-import { bytesText, durationText } from './quantities.ts'
+import { refuse } from './refusal.ts'
 import { withData } from './with-data.ts'
 
 /** Problems that are repaired together: a folder is searched once for all of them. */
@@ -70,15 +64,11 @@ function yieldToOthers(): void {
 async function check(request: CheckRequest, data: OpenedData, io: Io, signal: AbortSignal): Promise<number> {
   const began = Date.now()
   const why = await refused(request, data, signal)
-  if (why !== undefined) {
-    io.stderr.write(`berth check: ${why}\n`)
-    return 1
-  }
+  if (why !== undefined) return refuse(io, 'check', why)
   const repositoryId = await repositoryIdOf(request, data)
-  if (request.repository !== undefined && repositoryId === undefined) {
-    io.stderr.write(`berth check: there is no repository ${request.repository}\n`)
-    return 1
-  }
+  if (request.repository !== undefined && repositoryId === undefined)
+    return refuse(io, 'check', `there is no repository ${request.repository}`)
+
   const parts = partsOf(data)
   const report = createCheckReport(data.metadata.db, io, request.json)
   const progress = beginProgress()
@@ -96,7 +86,15 @@ async function check(request: CheckRequest, data: OpenedData, io: Io, signal: Ab
   }
   const removed = signal.aborted
     ? undefined
-    : await remove(request, parts, data.dataFolder, progress, unknown, io, signal)
+    : await removeAfterAsking({
+        request,
+        parts,
+        dataFolder: data.dataFolder,
+        files: progress.files,
+        unknown,
+        io,
+        signal,
+      })
   report.end(progress, { interrupted: signal.aborted, ...(removed && { removed }) })
   if (signal.aborted) {
     const goOn = request.rehash
@@ -151,11 +149,6 @@ function partsOf({ config, metadata, store, dataFolder }: OpenedData): CheckPart
   }
 }
 
-const linkCountIn =
-  (dataFolder: string) =>
-  async (path: string): Promise<number> =>
-    (await stat(join(dataFolder, path)).catch(() => undefined))?.nlink ?? 0
-
 async function walk(
   problems: AsyncIterable<Problem>,
   request: CheckRequest,
@@ -193,69 +186,4 @@ function repairerOf({ sources }: CheckRequest, { metadata, store, dataFolder }: 
   const own = createFolderSource(dataFolder, 'another file of this data folder')
   const actor = operator('berth check --repair', 'restore')
   return createRepairer({ db, store, processId, boot, now: Date.now, actor, sources, own })
-}
-
-async function remove(
-  request: CheckRequest,
-  parts: CheckParts,
-  dataFolder: string,
-  { files }: CheckProgress,
-  unknown: readonly UnknownFile[],
-  io: Io,
-  signal: AbortSignal,
-): Promise<Removed | undefined> {
-  if (!request.removeUnknown || unknown.length === 0) return undefined
-  const why = await removalRefused(parts.db, files, Date.now(), 1)
-  if (why !== undefined) {
-    io.stderr.write(`berth check: no file is removed: ${why}\n`)
-    return undefined
-  }
-  let bytes = 0
-  for (const { size } of unknown) bytes += size
-  const what = `${unknown.length} files that no row knows, ${bytesText(bytes)}`
-  if (!request.yes) {
-    if (!canAsk(io)) {
-      io.stderr.write(`berth check: to remove ${what}, say --yes\n`)
-      return undefined
-    }
-    if (!(await confirm(`Remove ${what}?`, io))) return undefined
-  }
-  const removed = await removeUnknown({ ...parts, linkCount: linkCountIn(dataFolder) }, unknown, signal)
-  for (const error of removed.errors) io.stderr.write(`berth check: could not be removed: ${error}\n`)
-  return removed
-}
-
-function beginProgress(): CheckProgress {
-  const files = noFiles()
-  const counts = {
-    blobs: 0,
-    totalBlobs: 0,
-    hashedBlobs: 0,
-    hashedBytes: 0,
-    bytes: 0,
-    totalBytes: 0,
-    manifests: 0,
-  }
-  return { stage: 'database', ...counts, files }
-}
-
-function progressText(progress: CheckProgress, began: number): string {
-  const { stage, blobs, totalBlobs, hashedBytes, bytes, totalBytes, manifests, files } = progress
-  switch (stage) {
-    case 'database':
-      return 'checking the database'
-    case 'blobs': {
-      const seconds = (Date.now() - began) / 1000
-      const rate = hashedBytes === 0 ? '' : `, ${bytesText(hashedBytes / seconds)}/s`
-      const share = hashedBytes === 0 ? blobs / totalBlobs : bytes / totalBytes
-      const rest = share > 0 && share < 1 ? `, ${durationText(seconds / share - seconds)} left` : ''
-      return `${blobs} of ${totalBlobs || '?'} blobs, ${bytesText(bytes)}${rate}${rest}`
-    }
-    case 'manifests':
-      return `${manifests} manifests`
-    case 'rows':
-      return 'tags, counts and leftovers'
-    case 'files':
-      return `${Object.values(files).reduce((sum, count) => sum + count, 0)} files`
-  }
 }
