@@ -6,7 +6,7 @@ import type { Actor } from '../metadata/actor.ts'
 import { LEASE_PROMISE_MS } from '../metadata/blob-links.ts'
 import type { Db } from '../metadata/database.ts'
 import { deleteManifestRow } from '../metadata/deletions.ts'
-import { repositoriesAfter, type RepositoryId, untaggedPage } from '../metadata/untagged.ts'
+import { repositoriesAfter, type RepositoryId, stillUntagged, untaggedPage } from '../metadata/untagged.ts'
 import type { Digest } from '../oci/digest.ts'
 import { BATCH } from './collect-garbage.ts'
 import { noPace, type Pace } from './pace.ts'
@@ -53,12 +53,22 @@ async function inRepository(
   while (!signal.aborted) {
     const began = performance.now()
     // A client that was told of a manifest by digest, or has pushed it, has a day to name it.
-    const page = await untaggedPage(db, repository.id, now() - LEASE_PROMISE_MS, after, PAGE)
+    const before = now() - LEASE_PROMISE_MS
+    const page = await untaggedPage(db, repository.id, before, after, PAGE)
     for (let at = 0; at < page.untagged.length && !signal.aborted; at += BATCH) {
       const batch = page.untagged.slice(at, at + BATCH)
       const done = await Promise.all(
         batch.map(async (digest) =>
-          dryRun ? true : deleteManifestRow(db, repository, digest, keepMs, { ...actor, now: now() }),
+          dryRun
+            ? true
+            : deleteManifestRow(
+                db,
+                repository,
+                digest,
+                keepMs,
+                { ...actor, now: now() },
+                stillUntagged(before),
+              ),
         ),
       )
       for (const [index, digest] of batch.entries()) {

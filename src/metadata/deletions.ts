@@ -5,7 +5,7 @@
 import { type Digest, digestToBytes } from '../oci/digest.ts'
 import type { Tag } from '../oci/reference.ts'
 import { type Actor, actorEntry, actorParams } from './actor.ts'
-import type { Db, Statement } from './database.ts'
+import type { Db, Params, Statement, Step } from './database.ts'
 
 const FIND_DIGEST: Statement = {
   name: 'tag-digest',
@@ -147,17 +147,25 @@ export async function deleteTagRow(
   }
 }
 
-/** T5 for a manifest and all its tags. @returns false: it is not there */
+/** What must hold as well when something is deleted, looked at in the same transaction. */
+export type Condition = { step: Step; params: Params }
+
+/**
+ * T5 for a manifest and all its tags.
+ * @returns false: it is not there, or `onlyIf` does not hold
+ */
 export async function deleteManifestRow(
   db: Db,
   repository: { id: number; name: string },
   digest: Digest,
   keepMs: number,
   actor: Actor,
+  onlyIf?: Condition,
 ): Promise<boolean> {
   const outcome = await db.write({
     steps: [
       { statement: LOCK_MANIFEST, expect: 1 },
+      ...(onlyIf === undefined ? [] : [onlyIf.step]),
       { statement: RECORD_DELETION, expect: 1 },
       { statement: RECORD_TAG_DELETIONS },
       { statement: REMOVE_TAGS_OF },
@@ -167,6 +175,7 @@ export async function deleteManifestRow(
       { statement: REFERRER_CANDIDATES },
     ],
     params: {
+      ...onlyIf?.params,
       ...actorParams(actor),
       repositoryId: repository.id,
       digest: digestToBytes(digest),
