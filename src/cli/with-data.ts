@@ -6,6 +6,7 @@ import { createLogger } from '../serving/log.ts'
 import { openData, type OpenedData, type OpenedFiles, openFiles } from '../storage.ts'
 import { readVersion } from '../version.ts'
 import type { Io } from './command.ts'
+import { whyDataFailed } from './data-failures.ts'
 
 /**
  * @param work gives the exit code; `signal` is aborted by SIGINT and SIGTERM, and what it then leaves must be whole
@@ -53,6 +54,11 @@ export async function withOpened<T extends { close(): Promise<void> }>(
   process.once('SIGTERM', end)
   try {
     return await work(data, controller.signal)
+  } catch (error) {
+    const why = whyDataFailed(error)
+    if (why === undefined) throw error
+    io.stderr.write(`berth: ${why}.\n`)
+    return 1
   } finally {
     process.off('SIGINT', end)
     process.off('SIGTERM', end)
