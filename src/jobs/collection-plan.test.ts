@@ -236,6 +236,27 @@ test('links that nobody made candidates are planned only where they are asked fo
     assert.equal((await run(f, made)).bytes, 'came with a takeover'.length)
   }))
 
+test('what a manifest may name that could not be taken over is not unused', () =>
+  withFixture(async (f) => {
+    const kept = await pushBlob(f, A, 'a layer of schema 1')
+    const unused = await pushBlob(f, 'b', 'came with a takeover')
+    await change(f, 'DELETE FROM candidates')
+    await change(f, 'UPDATE repositories SET imported_at = 1, imported_as_of = 1')
+    const finding =
+      'INSERT INTO takeover_findings (repository, kind, detail, at) VALUES (:repository, :kind, :kind, 0)'
+    await change(f, finding, { repository: 'a', kind: 'schema1' })
+    await change(f, finding, { repository: 'b', kind: 'layer-without-data' })
+    f.clock.advance(3 * DAY)
+    assert.deepEqual([...(await planned(f, await plan(f, { takesUnused: true })))].sort(), [
+      `blob ${unused}`,
+      `link b ${unused}`,
+    ])
+    // More was found than is kept: nobody knows what of the rest could not be taken over.
+    await change(f, `INSERT INTO takeover_findings SELECT 20000, 'z', 'schema1', '', 0`)
+    assert.deepEqual([...(await planned(f, await plan(f, { takesUnused: true })))], [])
+    await f.registry.statBlob(f.call, A, kept)
+  }))
+
 test('a file that two digests share is counted with the last of them, and once', () =>
   withFixture(async (f) => {
     const [one, other] = [await pushBlob(f, A, 'first'), await pushBlob(f, A, 'other')]

@@ -11,6 +11,7 @@
 import type { CandidateKind } from './collect.ts'
 import { PLAN_BEGIN, type PlanCursor } from './collection-plans.ts'
 import type { Db, Params, Row, Statement } from './database.ts'
+import { MOST_FINDINGS } from './import-rows.ts'
 
 /** As T6 has it: named in a deletion itself, not only taken along by one. */
 const DELETED_ITSELF = 'EXISTS (SELECT 1 FROM deletions d WHERE d.id = m.deletion_id AND d.digest = m.digest)'
@@ -112,6 +113,14 @@ const LINKS_OF: Statement = {
         CROSS JOIN blob_links l ON l.digest = r.held_blob AND l.repository_id = r.repository_id
         CROSS JOIN blobs b ON b.digest = l.digest WHERE ${ITEM_PAGE} AND ${LINK_OVER} ${AGAIN}`,
 }
+/**
+ * Manifests that are there, and could not be taken over: CNCF Distribution may still serve them, and what they name is
+ * not known. The kinds are those of `takeover/finding-kinds.ts`.
+ */
+const NOT_TAKEN = `EXISTS (SELECT 1 FROM repositories q CROSS JOIN takeover_findings f
+          ON f.repository = q.name AND f.kind IN ('schema1', 'unreadable-manifest', 'damaged-manifest', 'bad-link')
+          WHERE q.id = l.repository_id AND q.imported_at IS NOT NULL)
+        OR EXISTS (SELECT 1 FROM takeover_findings f WHERE f.id >= :mostFindings)`
 const UNUSED_LINKS: Statement = {
   name: 'plan-unused-links',
   sql: `${ITEM} SELECT :plan, 'link', l.repository_id, l.digest, b.size, :looked
@@ -119,7 +128,7 @@ const UNUSED_LINKS: Statement = {
         WHERE (l.repository_id, l.digest) > (:afterRepository, :afterDigest)
         AND (l.repository_id, l.digest) <= (:toRepository, :toDigest) AND ${LINK_OVER}
         AND NOT EXISTS (SELECT 1 FROM manifest_refs h WHERE h.held_blob = l.digest AND h.repository_id = l.repository_id)
-        ${AGAIN}`,
+        AND NOT (${NOT_TAKEN}) ${AGAIN}`,
 }
 const SETTLE_LINKS: Statement = {
   name: 'plan-settle-links',
@@ -282,7 +291,7 @@ async function write(
 ): Promise<number> {
   const outcome = await db.write({
     steps: statements.map((statement) => ({ statement })),
-    params: { ...params, plan, now, keepMs, empties: Number(emptiesTrash) },
+    params: { ...params, plan, now, keepMs, empties: Number(emptiesTrash), mostFindings: MOST_FINDINGS },
     touches: [],
     frees: true,
   })

@@ -190,7 +190,7 @@ export type ImportEnd = {
 }
 
 /** Findings that are kept in all. */
-const MOST_FINDINGS = 20_000
+export const MOST_FINDINGS = 20_000
 
 /**
  * One transaction of an import; with `end`, the last one.
