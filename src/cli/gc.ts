@@ -1,33 +1,13 @@
 /** `berth gc`: collects what nothing names, now, and shows beforehand what will go. */
-import type { PlanRun } from '../jobs/collection-plan.ts'
-import { type CollectionPlan, findPlan, type PlanItem } from '../metadata/collection-plans.ts'
+import { findPlan } from '../metadata/collection-plans.ts'
 import { type Emptied, emptyTrash } from '../metadata/empty-trash.ts'
 import { countGarbage, countWaiting } from '../metadata/waiting.ts'
 import { CONFIG_HELP, CONFIG_OPTION, parseArguments } from './arguments.ts'
-import {
-  type Collection,
-  collectionOf,
-  collectNow,
-  type Freed,
-  holdText,
-  plan,
-  removeFiles,
-  run,
-  whyNotNow,
-} from './collection.ts'
-import { eachItem } from './collection-list.ts'
-import {
-  collectedText,
-  emptiedText,
-  itemLine,
-  planText,
-  skippedText,
-  WAITING_SPANS,
-  waitingText,
-} from './collection-text.ts'
+import { type Collection, collectionOf, collectNow, plan, run, whyNotNow } from './collection.ts'
+import { emptiedText, planText, WAITING_SPANS, waitingText } from './collection-text.ts'
 import type { Command } from './command.ts'
+import { finish, interrupted, listPlan } from './gc-report.ts'
 import { operator } from './operator.ts'
-import { bytesText, countText } from './quantities.ts'
 import { refuse, refuseUse } from './refusal.ts'
 import { momentText } from './times.ts'
 import { withData } from './with-data.ts'
@@ -125,14 +105,14 @@ async function collect(collection: Collection, asked: Asked): Promise<number> {
   if (emptied !== undefined && !asked.json) io.stdout.write(emptiedText(emptied))
   if (asked.now) {
     const collected = await collectNow(collection)
-    return finish(collection, asked, { removed: collected, emptied })
+    return finish(collection, asked.json, { removed: collected, emptied })
   }
   if (!asked.json) io.stdout.write(await waiting(collection))
   const made = await plan(collection, { emptiesTrash: false, takesUnused: asked.unused })
   if (made === undefined) return interrupted(collection)
   if (!asked.json) io.stdout.write(`Now: ${planText(made)}.\n`)
   const result = await run(collection, made)
-  return finish(collection, asked, { removed: result, emptied, plan: made, run: result })
+  return finish(collection, asked.json, { removed: result, emptied, plan: made, run: result })
 }
 
 function empty({ data, now, signal }: Collection): Promise<Emptied> {
@@ -151,58 +131,7 @@ async function runStored(collection: Collection, id: number, asked: Asked): Prom
   }
   if (!asked.json) io.stdout.write(`Plan ${id} of ${momentText(stored.madeAt)}: ${planText(stored)}.\n`)
   const result = await run(collection, stored)
-  return finish(collection, asked, { removed: result, emptied: undefined, plan: stored, run: result })
-}
-
-type Done = {
-  removed: { manifests: number; links: number; blobs: number; bytes: number }
-  emptied: Emptied | undefined
-  plan?: CollectionPlan
-  run?: PlanRun
-}
-
-/** Removes the files, and says what was done. */
-async function finish(collection: Collection, asked: Asked, done: Done): Promise<number> {
-  const { io, signal } = collection
-  const { manifests, links, blobs, bytes } = done.removed
-  const freed = await removeFiles(collection)
-  const hold = await holdText(collection)
-  if (done.run?.isTakingOver === true) {
-    return refuse(io, 'gc', 'a takeover has begun; nothing more is removed before it is complete')
-  }
-  if (asked.json) {
-    const { firstSkipped = [], skipped = 0, gone = 0 } = done.run ?? {}
-    const text = {
-      ...(done.plan !== undefined && { plan: done.plan.id, planned: sumsOf(done.plan) }),
-      removed: { manifests, links, blobs, bytes },
-      freed,
-      ...(done.emptied !== undefined && { emptied: done.emptied }),
-      skipped: {
-        count: skipped,
-        gone,
-        first: firstSkipped.map(({ item, reason }) => ({ ...jsonItem(item), reason })),
-      },
-      ...(hold !== undefined && { hold }),
-      interrupted: signal.aborted,
-    }
-    io.stdout.write(`${JSON.stringify(text, undefined, 2)}\n`)
-  } else {
-    io.stdout.write(doneText(done, freed))
-    if (hold !== undefined) io.stdout.write(`${hold[0]?.toUpperCase()}${hold.slice(1)}.\n`)
-  }
-  return signal.aborted ? interrupted(collection, done.plan?.id) : 0
-}
-
-function doneText({ removed, run: result }: Done, freed: Freed): string {
-  const skipped = result === undefined ? '' : skippedText(result)
-  return `Removed ${collectedText(removed)}. Freed ${bytesText(freed.bytes)} in ${countText(freed.files, 'file')}.\n${skipped}`
-}
-
-function interrupted({ io, signal }: Collection, id?: number): number {
-  const left = id === undefined ? 'the next run' : `"berth gc --plan ${id}"`
-  if (signal.aborted)
-    io.stderr.write(`berth gc: ended early; everything is whole. The registry or ${left} goes on.\n`)
-  return 1
+  return finish(collection, asked.json, { removed: result, emptied: undefined, plan: stored, run: result })
 }
 
 async function waiting({ data, now }: Collection): Promise<string> {
@@ -212,39 +141,9 @@ async function waiting({ data, now }: Collection): Promise<string> {
   return waitingText(await countWaiting(db, ends), ends, await countGarbage(db, time))
 }
 
-const sumsOf = ({ manifests, links, blobs, bytes }: CollectionPlan) => ({ manifests, links, blobs, bytes })
-const jsonItem = ({ kind, repository, digest, bytes, tags }: PlanItem) => ({
-  ...{ kind, repository, digest, bytes },
-  ...(tags.length > 0 && { tags }),
-})
-
 async function dryRun(collection: Collection, asked: Asked): Promise<number> {
-  const { io } = collection
   const made = await plan(collection, { emptiesTrash: asked.emptyTrash, takesUnused: asked.unused })
   if (made === undefined) return interrupted(collection)
-  if (asked.json) {
-    io.stdout.write(`{"plan":${made.id},"planned":${JSON.stringify(sumsOf(made))},"items":[`)
-    let isFirst = true
-    await eachItem(collection, made.id, (item) => {
-      const text = `${isFirst ? '' : ','}\n${JSON.stringify(jsonItem(item))}`
-      isFirst = false
-      return text
-    })
-    io.stdout.write('\n]}\n')
-    return 0
-  }
-  let heading: string | undefined
-  await eachItem(collection, made.id, (item) => {
-    const next = item.repository ?? 'Files that go'
-    const text = next === heading ? '' : `${next}\n`
-    heading = next
-    return text + itemLine(item)
-  })
-  const hold = await holdText(collection)
-  io.stdout.write(
-    `Would remove ${planText(made)}. Nothing was removed.\n` +
-      `To remove exactly this: berth gc --plan ${made.id}\n` +
-      (hold === undefined ? '' : `Note: ${hold}.\n`),
-  )
+  await listPlan(collection, asked.json, made)
   return 0
 }

@@ -24,7 +24,7 @@ import {
   stepsOf,
   targetOf,
 } from './import-fixtures.ts'
-import { findImported, importedOf } from './import-rows.ts'
+import { findImported, importedOf } from './imported.ts'
 import { findManifest } from './manifests.ts'
 import {
   actorAt,

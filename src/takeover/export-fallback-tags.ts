@@ -4,7 +4,8 @@
  * are none of them but those that clients pushed, whose entries are kept.
  */
 import type { Db } from '../metadata/database.ts'
-import { manifestBytes, pageOfSubjects, tagsAmong } from '../metadata/repository-contents.ts'
+import { tagsAmong } from '../metadata/contents-among.ts'
+import { manifestBytes, pageOfSubjects } from '../metadata/repository-contents.ts'
 import { listReferrerRows } from '../metadata/referrers.ts'
 import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts'
 import { type Digest, digestOf } from '../oci/digest.ts'

@@ -1,6 +1,7 @@
 /** Brings a repository from the folder into rows, once for all who ask for it at the same time. */
 import type { Db } from '../metadata/database.ts'
-import { findImported, importBatch, type ImportTarget } from '../metadata/import-rows.ts'
+import { importBatch, type ImportTarget } from '../metadata/import-rows.ts'
+import { findImported } from '../metadata/imported.ts'
 import { findOrCreateRepository } from '../metadata/repositories.ts'
 import { findTakeover } from '../metadata/takeover.ts'
 import type { RepositoryName } from '../oci/reference.ts'

@@ -5,7 +5,7 @@
  */
 import type { Logger } from '../lib/logger.ts'
 import type { Db } from '../metadata/database.ts'
-import { findImported, importedOf } from '../metadata/import-rows.ts'
+import { findImported, importedOf } from '../metadata/imported.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import { createFolderReader, UnreadableError } from './folder-reader.ts'

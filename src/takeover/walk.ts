@@ -5,7 +5,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DatabaseBusyError, DatabaseFullError, DatabaseLostError } from '../metadata/database.ts'
-import { findImported, recordFindings } from '../metadata/import-rows.ts'
+import { recordFindings } from '../metadata/import-rows.ts'
+import { findImported } from '../metadata/imported.ts'
 import {
   claimWalk,
   completeTakeover,
