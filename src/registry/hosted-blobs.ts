@@ -41,6 +41,7 @@ export function createHostedBlobs(parts: HostedParts): BlobVerbs {
 
   /** The bytes do not match the row: this blob is refused from now on, and the next push heals it. */
   async function refuseDamaged(call: Call, digest: Digest, blob: LinkedBlob, what: string): Promise<never> {
+    if ((await store.stat(objectOf(digest, blob))) === undefined) await requireFiles(call)
     call.log.error('a stored blob is damaged and no longer served; push it again to heal it', {
       digest,
       object: blob.object,
@@ -94,10 +95,8 @@ export function createHostedBlobs(parts: HostedParts): BlobVerbs {
       await rehash(call, digest, blob)
       source = await store.open(object, blob.size, bounds, undefined)
     }
-    if (source === undefined || source === 'changed') {
-      if ((await store.stat(object)) === undefined) await requireFiles(call)
+    if (source === undefined || source === 'changed')
       return refuseDamaged(call, digest, blob, 'missing or cut')
-    }
     return source
   }
 
