@@ -449,6 +449,9 @@ test('what a Distribution writes after the mark is told; what Berth wrote itself
       }
       await settle()
       assert.equal(await told(), '')
+      renameSync(folder.v2, `${folder.v2}.away`)
+      assert.equal(await told(), '', 'removed by whoever needs it no more')
+      renameSync(`${folder.v2}.away`, folder.v2)
       folder.tag(
         'b',
         'late',

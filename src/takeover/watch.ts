@@ -7,6 +7,7 @@ import type { Logger } from '../lib/logger.ts'
 import type { Db } from '../metadata/database.ts'
 import { findTakeover } from '../metadata/takeover.ts'
 import { createFolderReader } from './folder-reader.ts'
+import { inspectFolder } from './inspect.ts'
 
 export type Watch = { stop(): Promise<void> }
 
@@ -61,7 +62,8 @@ export function startWatch({
 /** Names of the repositories whose links are newer than the mark, or than Berth's own last writing of links. */
 async function changedSinceMark(db: Db, dataFolder: string, signal: AbortSignal): Promise<string[]> {
   const row = await findTakeover(db)
-  if (row?.completedAt === undefined) return []
+  // Who has pushed all of it anew may have removed the folder.
+  if (row?.completedAt === undefined || inspectFolder(dataFolder).kind === 'nothing') return []
   const asOf = Math.max(row.completedAt, row.writtenAt ?? 0)
   const reader = createFolderReader({ dataFolder })
   const changed: string[] = []
