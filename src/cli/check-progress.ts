@@ -1,21 +1,6 @@
-/** How far a check is: counted by it, and said in a line. */
+/** How far a check is: said in a line. */
 import type { CheckProgress } from '../jobs/check/check-data.ts'
-import { noFiles } from '../jobs/check/unknown-files.ts'
 import { bytesText, durationText } from './quantities.ts'
-
-export function beginProgress(): CheckProgress {
-  const files = noFiles()
-  const counts = {
-    blobs: 0,
-    totalBlobs: 0,
-    hashedBlobs: 0,
-    hashedBytes: 0,
-    bytes: 0,
-    totalBytes: 0,
-    manifests: 0,
-  }
-  return { stage: 'database', ...counts, files }
-}
 
 /** @param began milliseconds since 1970 */
 export function progressText(progress: CheckProgress, began: number): string {

@@ -6,7 +6,6 @@ import { HOUR_MS } from '../metadata/blob-links.ts'
 import { MEDIA_TYPE } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import {
-  createFixture,
   type Fixture,
   imageOf,
   pushBlob,
@@ -15,6 +14,7 @@ import {
   repository,
   sha256,
   tag,
+  withFixture,
 } from '../registry/hosted-fixtures.ts'
 import { collectGarbage, createClockGuard } from './collect-garbage.ts'
 import { removeGarbage } from './remove-garbage.ts'
@@ -23,15 +23,6 @@ const A = repository('a')
 const B = repository('b')
 const never = new AbortController().signal
 const DAY = 24 * HOUR_MS
-
-async function withFixture(work: (fixture: Fixture) => Promise<void>, rules = {}): Promise<void> {
-  const fixture = createFixture(rules)
-  try {
-    await work(fixture)
-  } finally {
-    await fixture.close()
-  }
-}
 
 /** The collector's rounds for some hours to come. */
 async function pass(f: Fixture, hours: number): Promise<void> {

@@ -8,13 +8,13 @@ import { emptyTrash } from '../metadata/empty-trash.ts'
 import { MEDIA_TYPE } from '../oci/descriptor.ts'
 import { type Digest, digestFromBytes } from '../oci/digest.ts'
 import {
-  createFixture,
   type Fixture,
   pushBlob,
   pushImage,
   repository,
   sha256,
   tag,
+  withFixture,
 } from '../registry/hosted-fixtures.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { makePlan, type PlanOptions, type PlanRun, runPlan } from './collection-plan.ts'
@@ -23,15 +23,6 @@ import { removeGarbage } from './remove-garbage.ts'
 const DAY = 24 * HOUR_MS
 const KEEP = { keepMs: DAY }
 const never = new AbortController().signal
-
-async function withFixture(work: (fixture: Fixture) => Promise<void>, rules = {}): Promise<void> {
-  const fixture = createFixture(rules)
-  try {
-    await work(fixture)
-  } finally {
-    await fixture.close()
-  }
-}
 
 const partsOf = (f: Fixture) => ({ db: f.metadata.db, store: f.store, log: silentLogger, now: f.clock.now })
 

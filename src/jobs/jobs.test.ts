@@ -5,11 +5,11 @@ import { test } from 'node:test'
 import { silentLogger } from '../lib/logger.ts'
 import {
   chunkOf,
-  createFixture,
   type Fixture,
   pushBlob,
   repository,
   sha256,
+  withFixture,
 } from '../registry/hosted-fixtures.ts'
 import { expireUploads } from './expire-uploads.ts'
 import { removeGarbage } from './remove-garbage.ts'
@@ -18,15 +18,6 @@ import { startSchedule } from './schedule.ts'
 const A = repository('a')
 const DAY = 86_400_000
 const never = new AbortController().signal
-
-async function withFixture(work: (fixture: Fixture) => Promise<void>): Promise<void> {
-  const fixture = createFixture()
-  try {
-    await work(fixture)
-  } finally {
-    await fixture.close()
-  }
-}
 
 const parts = ({ metadata, store, clock }: Fixture) => ({
   db: metadata.db,

@@ -67,6 +67,19 @@ export function createFixture(
   }
 }
 
+/** A fixture for as long as `work` takes. */
+export async function withFixture(
+  work: (fixture: Fixture) => Promise<void>,
+  rules: Partial<HostedRules> = {},
+): Promise<void> {
+  const fixture = createFixture(rules)
+  try {
+    await work(fixture)
+  } finally {
+    await fixture.close()
+  }
+}
+
 export function createCall(signal: AbortSignal = new AbortController().signal): Call {
   return {
     principal: openPrincipal,

@@ -6,8 +6,6 @@ import { digestOf } from '../oci/digest.ts'
 import type { ErrorCode } from '../oci/error.ts'
 import {
   chunkOf,
-  createFixture,
-  type Fixture,
   imageOf,
   pushBlob,
   pushImage,
@@ -15,19 +13,11 @@ import {
   repository,
   sha256,
   tag,
+  withFixture,
 } from './hosted-fixtures.ts'
 
 const A = repository('team/app')
 const B = repository('other/app')
-
-async function withFixture(work: (fixture: Fixture) => Promise<void>, rules = {}): Promise<void> {
-  const fixture = createFixture(rules)
-  try {
-    await work(fixture)
-  } finally {
-    await fixture.close()
-  }
-}
 
 function rejects(promise: Promise<unknown>, code: ErrorCode): Promise<void> {
   return assert.rejects(promise, (error: { code?: string }) => {

@@ -10,7 +10,13 @@ import { checkManifests, checkTags, type SparseRules } from './check-manifests.t
 import { checkCollector, checkCounts, checkObjects } from './check-rows.ts'
 import { createReadRate } from '../read-rate.ts'
 import type { Problem } from './problem.ts'
-import { type DistributionFiles, type FileCounts, unknownBlobFiles, unknownObjects } from './unknown-files.ts'
+import {
+  type DistributionFiles,
+  type FileCounts,
+  noFiles,
+  unknownBlobFiles,
+  unknownObjects,
+} from './unknown-files.ts'
 
 export type CheckParts = {
   db: Db
@@ -42,6 +48,21 @@ export type CheckProgress = {
   totalBytes: number
   manifests: number
   files: FileCounts
+}
+
+/** Nothing has been looked at. */
+export function beginProgress(): CheckProgress {
+  return {
+    stage: 'database',
+    blobs: 0,
+    totalBlobs: 0,
+    hashedBlobs: 0,
+    hashedBytes: 0,
+    bytes: 0,
+    totalBytes: 0,
+    manifests: 0,
+    files: noFiles(),
+  }
 }
 
 /** Changes nothing but what it has found out about whole blobs: when they were verified, how their files are marked. */

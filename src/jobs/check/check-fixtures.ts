@@ -10,10 +10,15 @@ import type { Digest } from '../../oci/digest.ts'
 import { createFixture, type Fixture } from '../../registry/hosted-fixtures.ts'
 import { createFolderSource } from '../sources/folder.ts'
 import type { Source } from '../sources/source.ts'
-import { checkData, type CheckOptions, type CheckParts, type CheckProgress } from './check-data.ts'
+import {
+  beginProgress,
+  checkData,
+  type CheckOptions,
+  type CheckParts,
+  type CheckProgress,
+} from './check-data.ts'
 import type { Problem } from './problem.ts'
 import { createRepairer, type Outcome } from './repair.ts'
-import { noFiles } from './unknown-files.ts'
 
 export const DAY = 86_400_000
 export const never = new AbortController().signal
@@ -48,18 +53,6 @@ export async function withChecked(work: (checked: Checked) => Promise<void>, rul
   }
 }
 
-const newProgress = (): CheckProgress => ({
-  stage: 'database',
-  blobs: 0,
-  totalBlobs: 0,
-  hashedBlobs: 0,
-  hashedBytes: 0,
-  bytes: 0,
-  totalBytes: 0,
-  manifests: 0,
-  files: noFiles(),
-})
-
 function checkedOf(root: string, store: BlobStore, fixture: Fixture): Checked {
   const databasePath = join(root, 'berth', 'metadata.db')
   const { db, processId, boot } = fixture.metadata
@@ -70,9 +63,9 @@ function checkedOf(root: string, store: BlobStore, fixture: Fixture): Checked {
     ...fixture,
     root,
     parts,
-    progress: newProgress(),
+    progress: beginProgress(),
     problems(options = {}) {
-      checked.progress = newProgress()
+      checked.progress = beginProgress()
       fixture.clock.advance(1)
       const all = { rehash: false, since: now(), ...options }
       return Array.fromAsync(checkData(parts, all, checked.progress, never))

@@ -11,7 +11,7 @@ export type Fetched = { from?: string; why?: string }
  * Tries every copy that sources have until `take` is content with one.
  * @param take throws for a copy that is not what is wanted
  */
-export type FirstOf = (
+type FirstOf = (
   wanted: Wanted,
   sources: readonly Source[],
   signal: AbortSignal,
