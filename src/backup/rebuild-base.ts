@@ -4,7 +4,8 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { MIGRATIONS } from '../metadata/migrations/migrations.ts'
 import { isBerthDatabase } from '../metadata/sqlite/open.ts'
-import { listSnapshots } from '../metadata/sqlite/snapshot.ts'
+import { commitsOf } from '../metadata/sqlite/known-commits.ts'
+import { listSnapshots, type Snapshot } from '../metadata/sqlite/snapshot.ts'
 
 export type Base = { path: string; at: Date }
 
@@ -19,7 +20,7 @@ export function copyNewestSnapshot(snapshots: string, draft: string): ChosenBase
   const unusable: ChosenBase['unusable'] = []
   // The disk that the database was on may be gone with it.
   mkdirSync(dirname(draft), { recursive: true })
-  for (const { path, at } of listSnapshots(snapshots)) {
+  for (const { path, at } of byWhatTheyKnow(listSnapshots(snapshots))) {
     removeDatabase(draft)
     copyFileSync(path, draft, constants.COPYFILE_FICLONE)
     const why = whyUnusable(draft)
@@ -28,6 +29,14 @@ export function copyNewestSnapshot(snapshots: string, draft: string): ChosenBase
   }
   removeDatabase(draft)
   return { base: undefined, unusable }
+}
+
+/** By their commits, the most first: a clock may have been wrong. Those that cannot be read come first, to be told. */
+function byWhatTheyKnow(snapshots: Snapshot[]): Snapshot[] {
+  return snapshots
+    .map((snapshot) => ({ snapshot, seq: commitsOf(snapshot.path) ?? Infinity }))
+    .sort((a, b) => (a.seq === b.seq ? 0 : b.seq - a.seq))
+    .map(({ snapshot }) => snapshot)
 }
 
 /** The file, and what SQLite keeps beside it. */

@@ -360,3 +360,41 @@ test('what only a reader kept from being collected, and was restored then, is re
     assert.deepEqual(report.journal.refused, { count: 0, first: [] })
     assert.deepEqual(dumpDatabase(join(folder, 'metadata.db'))['tags'], before['tags'])
   }))
+
+test('the newest snapshot is the one that knows most, whatever the clock said when it was made', () =>
+  withFolder(async (root) => {
+    const world = createWorld(root, 9)
+    for (let n = 0; n < 20; n++) await world.step()
+    const first = (await world.metadata.snapshot?.()) as string
+    const ahead = join(world.folder, 'snapshots', 'metadata-2199-01-01T00-00-00-000Z.db')
+    renameSync(first, ahead)
+    for (let n = 0; n < 20; n++) await world.step()
+    const second = await world.metadata.snapshot?.()
+    await world.metadata.db.close()
+    loseDatabase(world.path)
+    assert.equal((await rebuilt(root, true)).base?.path, second)
+  }))
+
+test('an older copy that somebody put in place goes on beyond what was, and is what a rebuild makes again', () =>
+  withFolder(async (root) => {
+    const world = createWorld(root, 9)
+    for (let n = 0; n < 20; n++) await world.step()
+    const old = (await world.metadata.snapshot?.()) as string
+    for (let n = 0; n < 60; n++) await world.step()
+    await world.metadata.snapshot?.()
+    for (let n = 0; n < 20; n++) await world.step()
+    await world.metadata.db.close()
+    loseDatabase(world.path)
+    copyFileSync(old, world.path)
+    const metadata = openMetadata({ folder: world.folder, version: 'test' })
+    await pushManifest(metadata.db, ['of-now'], 'new')
+    const newest = await metadata.snapshot?.()
+    await pushManifest(metadata.db, ['later'], 'new')
+    await metadata.db.close()
+    const { tags, manifests } = dumpDatabase(world.path)
+    loseDatabase(world.path)
+    const report = await rebuilt(root)
+    assert.equal(report.base?.path, newest)
+    const after = dumpDatabase(world.path)
+    assert.deepEqual({ tags: after['tags'], manifests: after['manifests'] }, { tags, manifests })
+  }))

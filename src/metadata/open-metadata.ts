@@ -12,6 +12,7 @@ import { MIGRATIONS } from './migrations/migrations.ts'
 import { isFull } from './sqlite/apply.ts'
 import { createBallast } from './sqlite/ballast.ts'
 import { createSqliteDb } from './sqlite/db.ts'
+import { countBeyond } from './sqlite/known-commits.ts'
 import { openDatabase } from './sqlite/open.ts'
 import { announcePresence, type Presence } from './sqlite/presence.ts'
 import { copyDatabaseAside, writeSnapshot, writeSnapshotAside } from './sqlite/snapshot.ts'
@@ -68,6 +69,7 @@ export function openMetadata(options: MetadataOptions): Metadata {
       ...(ballast !== undefined && { ballast }),
       ...(presence !== undefined && { gone: presence.gone }),
     })
+    if (folder !== undefined) unlessFull(() => countBeyond(connection, snapshots))
     register(connection, processId, options.version)
     settle(connection, presence)
   } catch (error) {
@@ -104,6 +106,14 @@ export function openMetadata(options: MetadataOptions): Metadata {
       copyTo: (to: string) => copyDatabaseAside(path, to),
     }),
     refillReserve,
+  }
+}
+
+function unlessFull(work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    if (!isFull(error as Error)) throw error
   }
 }
 

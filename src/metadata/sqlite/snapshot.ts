@@ -12,7 +12,7 @@ const KEEP = 3
 const SPARE_BYTES = 64 * 1024 * 1024
 const NAME = /^metadata-(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)-(\d{3})Z(?:-before-(\d+))?\.db$/
 
-type Snapshot = {
+export type Snapshot = {
   path: string
   /** When it was begun. */
   at: Date
