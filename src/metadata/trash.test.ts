@@ -18,7 +18,7 @@ test('each deletion: what, by whom, when, until when, and what its end would fre
     await f.registry.deleteBlob(f.call, A, loose)
     const now = f.clock.now()
     const { entries, next } = await listTrash(db, { now, limit: 10 })
-    const common = {
+    const shared = {
       repository: 'a',
       repositoryId: 1,
       deletedBy: 'anonymous',
@@ -40,7 +40,7 @@ test('each deletion: what, by whom, when, until when, and what its end would fre
     )
     assert.deepEqual(entries, [
       {
-        ...common,
+        ...shared,
         id: 2,
         kind: 'blob',
         what: `blob ${loose}`,
@@ -56,7 +56,7 @@ test('each deletion: what, by whom, when, until when, and what its end would fre
         bytes: 5,
       },
       {
-        ...common,
+        ...shared,
         id: 1,
         kind: 'manifest',
         what: `manifest ${root}`,
