@@ -50,7 +50,11 @@ type StressOptions = {
   gate: { open: () => Promise<void>; isCut: () => boolean }
   /** The registries' time. */
   now: () => number
+  /** Waits for so much of it. */
+  wait: (ms: number) => Promise<void>
   clients: number
+  /** The share of pushes that let most of the day pass before they name what they were promised. */
+  dawdling: number
   seed: number
 }
 
@@ -305,6 +309,9 @@ async function put(
     if (promised === undefined) return undefined
     oldest = Math.min(oldest, promised)
   }
+  // A promise is not only for those who hurry.
+  if (worker.random.next() < worker.dawdling)
+    await worker.wait((0.5 + worker.random.next() / 2) * (PROMISE_MS - 2 * HOUR_MS - (now() - oldest)))
   const began = now()
   const answer = await worker.pick().putManifest(repository, reference, image.manifest)
   if (answer.status === 201) {

@@ -90,8 +90,9 @@ function startClients(
   let turn = 0
   return startStress({
     pick: () => registry.clients[turn++ % registry.clients.length] as RegistryClient,
-    ...{ gate, clients, seed: SEED },
+    ...{ gate, clients, seed: SEED, dawdling: SLOW ? 0.03 : 0.12 },
     now: () => registry.clocked.now(),
+    wait: (ms) => sleep(Math.max(0, ms / FACTOR)),
   })
 }
 

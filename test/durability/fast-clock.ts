@@ -6,7 +6,7 @@
 const origin = Number(process.env['BERTH_TEST_CLOCK_ORIGIN'])
 const factor = Number(process.env['BERTH_TEST_CLOCK_FACTOR'])
 const ahead = Number(process.env['BERTH_TEST_CLOCK_AHEAD'] ?? 0)
-const TASKS_SOONER = 30
+const TASKS_SOONER = 120
 
 const realNow = Date.now
 let last = 0
