@@ -8,7 +8,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { ObjectStat } from '../blobs/blob-store.ts'
-import { commitBlob, findLinkedBlob, type UploadCommit } from '../metadata/blob-links.ts'
+import { commitBlob, findLinkedBlob, markDamaged, type UploadCommit } from '../metadata/blob-links.ts'
+import { findCheckedBlob, storedObjectOf } from '../metadata/check-blobs.ts'
 import { DatabaseFullError } from '../metadata/database.ts'
 import { findOrCreateRepository } from '../metadata/repositories.ts'
 import {
@@ -58,6 +59,18 @@ export function createHostedUploads(parts: HostedParts): { verbs: UploadVerbs; c
     }
   }
 
+  /**
+   * Where the blob is stored already, T1 keeps that copy and drops ours. So it is looked at first: a file that is gone or
+   * was touched is not known to be right, and ours is.
+   */
+  async function distrustTouched(digest: Digest): Promise<void> {
+    const known = await findCheckedBlob(db, digest)
+    if (known === undefined || known.damagedAt !== undefined) return
+    const stat = await store.stat(storedObjectOf(known)).catch(() => undefined)
+    if (stat?.size === known.size && stat.stamp === known.stamp) return
+    await markDamaged(db, digest, known.object, clock.now())
+  }
+
   /** The bytes are durable: T1. @returns false: the upload was not as it was */
   async function commit(
     call: Call,
@@ -67,6 +80,7 @@ export function createHostedUploads(parts: HostedParts): { verbs: UploadVerbs; c
     { size, stamp }: ObjectStat,
     upload?: UploadCommit,
   ): Promise<boolean> {
+    await distrustTouched(digest)
     for (;;) {
       const actor = actorOf(call, clock.now())
       const row = await findOrCreateRepository(db, repository, actor.principalName, actor.now)

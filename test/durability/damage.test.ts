@@ -62,6 +62,29 @@ for (const [name, damage] of DAMAGE) {
   }
 }
 
+/** A 201 for bytes that nobody can read is worth nothing, also where no pull has found the damage before. */
+test('a push heals what nobody has read since it was damaged', { timeout: 60_000 }, async (context) => {
+  const root = temporaryFolder(context, 'damage')
+  const server = await startServer({ root })
+  afterwards(context, () => server.kill())
+  const client = createRegistryClient(server.url)
+  for (const [name, damage] of DAMAGE) {
+    for (const [size, method] of [300, 300_000].flatMap((size) =>
+      PUSH_METHODS.map((method) => [size, method] as const),
+    )) {
+      const blob = blobOf(`${name} ${size} ${method}`, size)
+      expectStatus(await client.pushBlob(REPOSITORY, blob, 'post-put'), 201)
+      damage(fileOf(root, blob))
+      expectStatus(await client.pushBlob(REPOSITORY, blob, method), 201)
+      const pulled = await client.getBlob(REPOSITORY, blob.digest)
+      assert.equal(pulled.status, 200, `${name}, ${size} bytes, pushed again by ${method}`)
+      assert.equal(digestOf(pulled.body), blob.digest)
+    }
+  }
+  client.close()
+  await server.stop()
+})
+
 /** Never a whole answer with wrong bytes. A server that has begun to send may only notice at the end: it breaks off. */
 async function refuses(client: RegistryClient, blob: Blob, root: string): Promise<void> {
   for (const attempt of ['first', 'second']) {
