@@ -90,7 +90,9 @@ export async function listPlan(collection: Collection, isJson: boolean, made: Co
   const hold = await holdText(collection)
   io.stdout.write(
     `Would remove ${planText(made)}. Nothing was removed.\n` +
-      `To remove exactly this: berth gc --plan ${made.id}\n` +
+      (made.manifests + made.links + made.blobs === 0
+        ? ''
+        : `To remove exactly this: berth gc --plan ${made.id}\n`) +
       (hold === undefined ? '' : `Note: ${hold}.\n`),
   )
 }
