@@ -7,6 +7,7 @@ import { type CollectionFigures, createCollectionFigures } from './jobs/collecti
 import { startSchedule } from './jobs/schedule.ts'
 import { createTasks } from './jobs/tasks.ts'
 import { systemClock } from './lib/clock.ts'
+import { closeInReverse, type Closers } from './lib/closers.ts'
 import type { Logger } from './lib/logger.ts'
 import type { Metadata } from './metadata/open-metadata.ts'
 import { createPullRecorder, type PullRecorder } from './metadata/pulls.ts'
@@ -47,10 +48,8 @@ export type RunningServer = {
  * @throws DatabaseRefusedError, ListenError, Error: what is wrong and what to do; nothing is left open then
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const closers: (() => Promise<void>)[] = []
-  const closeAll = async () => {
-    for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close()
-  }
+  const closers: Closers = []
+  const closeAll = () => closeInReverse(closers)
   try {
     return await compose(options, closers, closeAll)
   } catch (error) {
@@ -61,7 +60,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 async function compose(
   options: ServerOptions,
-  closers: (() => Promise<void>)[],
+  closers: Closers,
   closeAll: () => Promise<void>,
 ): Promise<RunningServer> {
   const { config, log } = options
@@ -130,7 +129,7 @@ async function withTakeover(
   hosted: Registry,
   { log }: ServerOptions,
   { metadata, dataFolder }: Pick<Storage, 'metadata' | 'dataFolder'>,
-  closers: (() => Promise<void>)[],
+  closers: Closers,
 ): Promise<Registry> {
   const folder = await startTakeover({ metadata, dataFolder, log, now: () => systemClock.now() })
   if (folder === undefined) return hosted

@@ -5,6 +5,7 @@ import type { BlobStore } from './blobs/blob-store.ts'
 import { createFilesystemBlobStore } from './blobs/filesystem/store.ts'
 import { createMemoryBlobStore } from './blobs/memory.ts'
 import type { Config } from './config/schema.ts'
+import { closeInReverse, type Closers } from './lib/closers.ts'
 import type { Logger } from './lib/logger.ts'
 import { blobFrom } from './metadata/check-blobs.ts'
 import { DATABASE_FILE, OWN_FOLDER, prepareDataFolder } from './metadata/data-folder.ts'
@@ -28,7 +29,7 @@ export type Storage = {
  */
 export async function openStorage(
   { config, version, log }: StorageOptions,
-  closers: (() => Promise<void>)[],
+  closers: Closers,
 ): Promise<Storage> {
   const { filesystem } = config.storage
   const dataFolder = filesystem === undefined ? undefined : resolve(filesystem.rootdirectory)
@@ -72,15 +73,13 @@ export type OpenedData = Storage & {
 export async function openData(options: StorageOptions): Promise<OpenedData> {
   const { config } = options
   requireData(config)
-  const closers: (() => Promise<void>)[] = []
-  const close = async (): Promise<void> => {
-    for (let next = closers.pop(); next !== undefined; next = closers.pop()) await next()
-  }
+  const closers: Closers = []
+  const close = () => closeInReverse(closers)
   try {
     const { metadata, store, dataFolder } = await openStorage(options, closers)
     if (dataFolder === undefined) throw new DatabaseRefusedError(IN_MEMORY)
     const folder = join(dataFolder, OWN_FOLDER)
-    const databasePath = config.metadata.path ?? join(folder, DATABASE_FILE)
+    const databasePath = databasePathOf(config, dataFolder)
     return { config, log: options.log, metadata, store, dataFolder, folder, databasePath, close }
   } catch (error) {
     await close()
@@ -108,7 +107,7 @@ export async function openFiles({ config, log }: Omit<StorageOptions, 'version'>
   const dataFolder = resolve(filesystem.rootdirectory)
   if (!existsSync(join(dataFolder, OWN_FOLDER))) throw new DatabaseRefusedError(nothingIn(dataFolder))
   const opened = await openFilesAt(dataFolder, log)
-  return { ...opened, databasePath: config.metadata.path ?? opened.databasePath }
+  return { ...opened, databasePath: databasePathOf(config, dataFolder) }
 }
 
 /** In a folder that is made if need be. */
@@ -128,10 +127,14 @@ export async function openFilesAt(dataFolder: string, log: Logger): Promise<Open
 const IN_MEMORY =
   'this configuration keeps everything in memory, where no other command can reach it: name the configuration file of the registry'
 
-function requireData({ storage, metadata }: Config): void {
-  if (storage.filesystem === undefined) throw new DatabaseRefusedError(IN_MEMORY)
-  const folder = resolve(storage.filesystem.rootdirectory)
-  const database = metadata.path ?? join(folder, OWN_FOLDER, DATABASE_FILE)
+const databasePathOf = ({ metadata }: Config, dataFolder: string): string =>
+  metadata.path ?? join(dataFolder, OWN_FOLDER, DATABASE_FILE)
+
+function requireData(config: Config): void {
+  const { filesystem } = config.storage
+  if (filesystem === undefined) throw new DatabaseRefusedError(IN_MEMORY)
+  const folder = resolve(filesystem.rootdirectory)
+  const database = databasePathOf(config, folder)
   if (hasContent(database)) return
   refuseLostDatabase(join(folder, OWN_FOLDER), database)
   throw new DatabaseRefusedError(nothingIn(folder))
