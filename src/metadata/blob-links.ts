@@ -146,11 +146,12 @@ const RESTAMP: Statement = {
   sql: 'UPDATE objects SET stamp = :stamp WHERE id = :object',
 }
 
-const LINK_STEPS: readonly Step[] = [
-  { statement: LINK, expect: 1 },
+/** What follows where a link serves again or for the first time: manifests that waited hold it, the collector looks later. */
+export const LINKED_STEPS: readonly Step[] = [
   { statement: FILL_WAITING },
   { statement: CANDIDATE, expect: 1 },
 ]
+const LINK_STEPS: readonly Step[] = [{ statement: LINK, expect: 1 }, ...LINKED_STEPS]
 
 type CommittedObject = { id: ObjectId; size: number; stamp: number | undefined }
 

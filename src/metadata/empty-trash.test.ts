@@ -1,14 +1,14 @@
 /** Emptying frees what was deleted, keeps what a lease promised, and touches nothing that was not deleted. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Digest } from '../oci/digest.ts'
-import { type Fixture, pushBlob, repository, sha256, tag } from '../registry/hosted-fixtures.ts'
+import { pushBlob, repository, sha256 } from '../registry/hosted-fixtures.ts'
 import {
   A,
   at,
   by,
   collect,
   DAY,
+  drop,
   empty,
   HOUR,
   image,
@@ -21,11 +21,10 @@ import {
   restore,
   retag,
   rowsLeft,
+  untag,
   withUndo,
 } from './undo-fixtures.ts'
 
-const drop = (f: Fixture, digest: Digest) => f.registry.deleteManifest(f.call, A, digest)
-const untag = (f: Fixture, name: string) => f.registry.deleteTag(f.call, A, tag(name))
 const WEEK = { keepMs: 7 * DAY }
 
 test('emptied: all of it goes at once where nobody holds a lease, and cannot be restored', () =>

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MEDIA_TYPE } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
-import { type Fixture, pushBlob, readBlob, repository, sha256, tag } from '../registry/hosted-fixtures.ts'
+import { type Fixture, pushBlob, readBlob, repository, sha256 } from '../registry/hosted-fixtures.ts'
 import { forgetUnusedRepositories } from './repositories.ts'
 import { restoreDeletion, type Restored } from './restore-deletion.ts'
 import {
@@ -12,6 +12,7 @@ import {
   by,
   collect,
   DAY,
+  drop,
   empty,
   HOUR,
   image,
@@ -24,11 +25,10 @@ import {
   restore,
   restorer,
   rowsLeft,
+  untag,
   withUndo,
 } from './undo-fixtures.ts'
 
-const drop = (f: Fixture, digest: Digest) => f.registry.deleteManifest(f.call, A, digest)
-const untag = (f: Fixture, name: string) => f.registry.deleteTag(f.call, A, tag(name))
 const unlink = (f: Fixture, digest: Digest) => f.registry.deleteBlob(f.call, A, digest)
 
 function restored(outcome: Restored): Restored & { kind: 'restored' } {

@@ -5,6 +5,7 @@
 import { digestFromBytes, type Digest } from '../oci/digest.ts'
 import type { Tag } from '../oci/reference.ts'
 import { type Actor, actorParams } from './actor.ts'
+import { LINKED_STEPS } from './blob-links.ts'
 import { BRING_BACK, bringBackParams, type BroughtBack, broughtBack } from './bring-back.ts'
 import type { Db, Outcome, Row, Statement, Step } from './database.ts'
 import { type Deletion, deletionEntry, deletionFromRow } from './deletion-rows.ts'
@@ -77,15 +78,6 @@ const RESTORE_LINK: Statement = {
         AND (unlinked_at IS NULL OR coalesce(kept_until, :until) > :dueAfter
           OR EXISTS (SELECT 1 FROM manifest_refs h WHERE h.held_blob = :digest AND h.repository_id = :repositoryId))`,
 }
-const FILL_WAITING: Statement = {
-  name: 'fill-waiting-for-restored-blob',
-  sql: `UPDATE manifest_refs SET held_blob = digest
-        WHERE repository_id = :repositoryId AND digest = :digest AND held_manifest IS NULL AND held_blob IS NULL`,
-}
-const LINK_CANDIDATE: Statement = {
-  name: 'restored-link-candidate',
-  sql: `INSERT INTO candidates (kind, repository_id, digest, due_at) VALUES ('link', :repositoryId, :digest, :leaseUntil)`,
-}
 const DAMAGED: Statement = {
   name: 'restored-blob-damaged',
   sql: 'SELECT digest FROM blobs WHERE digest = :digest AND damaged_at IS NOT NULL',
@@ -94,8 +86,7 @@ const DAMAGED: Statement = {
 
 const RESTORE_BLOB: readonly Step[] = [
   { statement: RESTORE_LINK, expect: 1 },
-  { statement: FILL_WAITING },
-  { statement: LINK_CANDIDATE, expect: 1 },
+  ...LINKED_STEPS,
   { statement: DAMAGED },
 ]
 const RESTORE_TAGS: readonly Step[] = [

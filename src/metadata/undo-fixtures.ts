@@ -136,6 +136,10 @@ export async function pullWhole(f: Fixture, reference: Reference): Promise<Set<D
 export const at = (name: string): Reference => ({ kind: 'tag', tag: tag(name) })
 export const by = (digest: Digest): Reference => ({ kind: 'digest', digest })
 
+export const drop = (f: Fixture, digest: Digest): Promise<void> =>
+  f.registry.deleteManifest(f.call, A, digest)
+export const untag = (f: Fixture, name: string): Promise<void> => f.registry.deleteTag(f.call, A, tag(name))
+
 export const isThere = (f: Fixture, reference: Reference): Promise<boolean> =>
   f.registry.statManifest(f.call, A, reference).then(
     () => true,
