@@ -1,5 +1,4 @@
 /** THE composition: builds every room in order, and closes them in reverse. */
-import { createOpenGate } from './auth/authenticate.ts'
 import type { BlobStore } from './blobs/blob-store.ts'
 import type { Config } from './config/schema.ts'
 import { createDistributionHandler } from './distribution/handler.ts'
@@ -13,11 +12,13 @@ import type { Metadata } from './metadata/open-metadata.ts'
 import { createPullRecorder, type PullRecorder } from './metadata/pulls.ts'
 import { createHostedRegistry } from './registry/hosted.ts'
 import type { Registry } from './registry/registry.ts'
+import { gateOf } from './server-access.ts'
 import { registerCollectionMetrics } from './server-metrics.ts'
 import { createRequestObserver } from './server-observe.ts'
 import { addressOf, rulesOf, scrubOf, tlsOf } from './server-rules.ts'
 import { startTakeover } from './server-takeover.ts'
 import { type AccessLog, noAccessLog } from './serving/access-log.ts'
+import { createClientAddress } from './serving/client-address.ts'
 import { createDebugServer } from './serving/debug.ts'
 import { createHealth, type Health } from './serving/health.ts'
 import { fileCheck, httpCheck, tcpCheck } from './serving/health-checks.ts'
@@ -91,7 +92,7 @@ async function compose(
   )
   const protocol = createDistributionHandler({
     registry,
-    gate: createOpenGate(),
+    gate: gateOf(config),
     log,
     limits: {
       manifestBytes: config.validation.manifests.maxbytes,
@@ -102,6 +103,7 @@ async function compose(
     prefix: config.http.prefix,
     readOnly: rules.readOnly,
     requestId: observer.idOf,
+    addressOf: createClientAddress(),
     health: () => {
       const failing = health.failing()
       return Object.keys(failing).length === 0 ? undefined : failing

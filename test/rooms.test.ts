@@ -14,8 +14,17 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   blobs: ['oci', 'lib'],
   // The id of an object is the blob store's word; rows hold it.
   metadata: ['oci', 'lib', 'blobs/blob-store.ts'],
-  registry: ['oci', 'lib', 'metadata', 'blobs/blob-store.ts', 'auth/principal.ts'],
-  auth: ['oci', 'lib', 'metadata', 'registry/registry.ts'],
+  registry: [
+    'oci',
+    'lib',
+    'metadata',
+    'blobs/blob-store.ts',
+    // Who asks, what they may, and the record of what they did.
+    'auth/principal.ts',
+    'auth/permission.ts',
+    'auth/audit.ts',
+  ],
+  auth: ['oci', 'lib', 'metadata', 'registry/registry.ts', 'serving/endpoint.ts'],
   distribution: [
     'oci',
     'lib',
@@ -26,7 +35,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'auth/authenticate.ts',
   ],
   // A repair brings bytes in as a push does.
-  jobs: ['oci', 'lib', 'registry', 'metadata', 'blobs/blob-store.ts'],
+  jobs: ['oci', 'lib', 'registry', 'metadata', 'blobs/blob-store.ts', 'auth/principal.ts'],
   // Reads and writes files of CNCF Distribution, and rows.
   takeover: [
     'oci',
@@ -40,8 +49,11 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   backup: ['oci', 'lib', 'metadata', 'blobs/blob-store.ts'],
   serving: ['oci', 'lib'],
   config: ['oci', 'lib'],
+  // The API for people and programs: a contract, and what answers it.
+  management: ['oci', 'lib', 'auth', 'metadata', 'registry/registry.ts', 'serving/endpoint.ts'],
   cli: [
     'config',
+    'auth',
     'oci',
     'lib',
     'serving',

@@ -10,6 +10,9 @@ const UNKNOWABLE: Readonly<Record<string, readonly string[]>> = {
   objects: ['version', 'claimed_until', 'created_at'],
 }
 const LEFT_OUT: ReadonlySet<string> = new Set([
+  'access',
+  'signing_keys',
+  'audit',
   'commits',
   'uploads',
   'candidates',

@@ -109,8 +109,7 @@ test('a value that does not fit a known setting is a mistake', () => {
       /health\.http\[5\]\.uri: has no entry 5 yet: the next is 1/,
     ],
     ['REGISTRY_STORAGE_FOO', 'x', /storage\.foo: there is no such key/],
-    ['REGISTRY_AUTH_HTPASSWD_REALM', 'x', /auth\.htpasswd: access control is not built yet/],
-    ['REGISTRY_AUTH_LDAP_URL', 'x', /auth\.ldap: there is no such key/],
+    ['REGISTRY_AUTH_LDAP_URL', 'x', /auth\.ldap\.url: must be the URL of a directory/],
     [
       'REGISTRY_PROXY_REMOTEURL',
       'https://a',

@@ -95,9 +95,6 @@ test('each kind of wrong value is named with its setting', () => {
 
 test('what is not built yet, or never will be, is refused with what to do', () => {
   const table: [string, string][] = [
-    ['auth: { htpasswd: { realm: a, path: /b } }', 'auth.htpasswd'],
-    ['auth: htpasswd', 'auth.htpasswd'],
-    ['auth: { token: }', 'auth.token'],
     ['auth: { silly: { realm: a } }', 'auth.silly'],
     ['auth: { htpaswd: {} }', 'auth.htpaswd'],
     ['proxy: { remoteurl: "https://registry-1.docker.io" }', 'proxy.remoteurl'],

@@ -33,9 +33,9 @@ test('every setting that works stands in it, with its variable', () => {
 test('every key has a line of doc, every refusal a reason, and our keys no underscore', () => {
   const keys = (shape: Shape): string[] =>
     shape.kind === 'section'
-      ? Object.entries<Shape>(shape.keys).flatMap(([key, inner]) => [key, ...keys(inner)])
+      ? Object.entries<Shape>(shape.keys).flatMap(([key, inner]) => [inner.segment ?? key, ...keys(inner)])
       : []
-  for (const key of keys(schema)) assert.match(key, /^[a-z0-9]+$/)
+  for (const key of keys(schema)) assert.match(key, /^[a-z0-9]+$/i)
   for (const { path, shape } of walkShapes(schema)) {
     if (path === '') continue
     assert.notEqual(shape.doc, '', path)

@@ -9,23 +9,6 @@ const time = (doc: string) => duration({ doc, default: 0, min: Number.MIN_SAFE_I
 const secret = (doc: string) => text({ doc, secret: true })
 const yes = (doc: string) => flag({ doc, default: false })
 
-const access = (doc: string) =>
-  refused(
-    free(doc),
-    'access control is not built yet, and Berth does not start open where it was asked for: keep the registry ' +
-      'behind a proxy that asks for a password, and remove the section',
-  )
-
-export const auth = aside({
-  ...section('Access control. Absent or `none`: whoever reaches the port may pull and push.', {
-    none: { ...section('Nobody is asked who they are.', {}), optional: true as const },
-    htpasswd: access('Names and passwords in a file.'),
-    token: access('Tokens of another server.'),
-    silly: access('Any Authorization header; made for tests.'),
-  }),
-  open: true as const,
-})
-
 const onlyWithUpstream = <S extends Shape>(shape: S) =>
   notNeeded(shape, 'means nothing without proxy.remoteurl')
 

@@ -81,6 +81,10 @@ export const http = section('The port of the registry.', {
     text({ doc: "Signs Distribution's upload state.", secret: true }),
     'uploads are rows of the database, with nothing to sign',
   ),
+  trustedproxies: list(
+    'Proxies whose `X-Forwarded-For` says where a request comes from: addresses or networks, as `10.0.0.0/8`.',
+    text({ doc: 'An address or a network.', default: '' }),
+  ),
   relativeurls: notNeeded(
     flag({ doc: 'Relative Location headers.', default: false }),
     'Locations are always relative, which every client and proxy understands',

@@ -1,13 +1,8 @@
 /** Every setting there is. `docs/configuration.md` is made from it. */
-import {
-  auth,
-  compatibility,
-  middleware,
-  notifications,
-  proxy,
-  redis,
-  reporting,
-} from './schema-elsewhere.ts'
+import { access } from './schema-access.ts'
+import { audit, ratelimits } from './schema-audit.ts'
+import { auth } from './schema-auth.ts'
+import { compatibility, middleware, notifications, proxy, redis, reporting } from './schema-elsewhere.ts'
 import { health } from './schema-health.ts'
 import { http } from './schema-http.ts'
 import { catalog, policy, tags, validation } from './schema-limits.ts'
@@ -35,6 +30,9 @@ export const schema = section('', {
   validation,
   policy,
   auth,
+  access,
+  ratelimits,
+  audit,
   proxy,
   notifications,
   middleware,

@@ -85,14 +85,14 @@ function send(settings: Settings, asked: Asked, error: RegistryError): void {
 
 function headersFor(
   settings: Settings,
-  { request, route, permissions }: Asked,
+  { request, route, permissions, principal }: Asked,
   error: RegistryError,
 ): string[] {
   const headers: string[] = []
   if (error.status === 405) headers.push('Allow', route?.kind === 'otherMethod' ? route.allow : 'GET, HEAD')
   if (error.retryAfter !== undefined) headers.push('Retry-After', `${error.retryAfter}`)
   if (error.code === 'UNAUTHORIZED') {
-    const challenge = settings.challenge?.(request, permissions ?? [])
+    const challenge = settings.gate.challenge(request, { permissions: permissions ?? [], principal, error })
     if (challenge !== undefined) headers.push('WWW-Authenticate', challenge)
   }
   if (error.code === 'RANGE_INVALID' && route?.kind === 'getBlob') {

@@ -1,7 +1,6 @@
 /** One request and its answer, as the handlers see them. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Gate } from '../auth/authenticate.ts'
-import type { Permission } from '../auth/permission.ts'
 import type { Principal } from '../auth/principal.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { RegistryError } from '../oci/error.ts'
@@ -45,11 +44,10 @@ export type DistributionOptions = {
   /** Whether every request that writes is refused. */
   readOnly: boolean
   requestId: (request: IncomingMessage) => string
+  /** Where a request comes from, as `192.0.2.1`: its client, also behind a proxy that is trusted. */
+  addressOf: (request: IncomingMessage) => string
   /** The checks that fail now, each with its message; undefined when all is well. */
   health?: (() => Record<string, string> | undefined) | undefined
-  /** `WWW-Authenticate` for a request that was refused with UNAUTHORIZED. */
-  challenge?:
-    ((request: IncomingMessage, permissions: readonly Permission[]) => string | undefined) | undefined
   observe?: ((event: DistributionEvent) => void) | undefined
 }
 
@@ -79,8 +77,9 @@ export class HttpCall implements Call {
   readonly requestId: string
   readonly client: string
   readonly cause: Cause
+  readonly #request: IncomingMessage
   readonly #response: ServerResponse
-  readonly #log: Logger
+  readonly #settings: Pick<Settings, 'log' | 'addressOf'>
   #signal: AbortSignal | undefined
   #callLog: Logger | undefined
 
@@ -89,14 +88,19 @@ export class HttpCall implements Call {
     requestId: string,
     request: IncomingMessage,
     response: ServerResponse,
-    log: Logger,
+    settings: Pick<Settings, 'log' | 'addressOf'>,
   ) {
     this.principal = principal
     this.requestId = requestId
     this.cause = request.method === 'DELETE' ? 'api' : 'push'
     this.client = (request.headers['user-agent'] ?? '').slice(0, MAX_CLIENT_LENGTH)
+    this.#request = request
     this.#response = response
-    this.#log = log
+    this.#settings = settings
+  }
+
+  get address(): string {
+    return this.#settings.addressOf(this.#request)
   }
 
   get signal(): AbortSignal {
@@ -105,7 +109,7 @@ export class HttpCall implements Call {
   }
 
   get log(): Logger {
-    this.#callLog ??= this.#log.with({ 'http.request.id': this.requestId })
+    this.#callLog ??= this.#settings.log.with({ 'http.request.id': this.requestId })
     return this.#callLog
   }
 }

@@ -3,16 +3,14 @@
  * becomes an answer here and nowhere else.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Principal } from '../auth/principal.ts'
+import type { Verdict } from '../auth/permission.ts'
+import { anonymousPrincipal } from '../auth/principal.ts'
 import { RegistryError } from '../oci/error.ts'
 import { createBodyMemory } from './body.ts'
 import { createErrorSender, type Asked, type ErrorSender } from './error.ts'
 import { HttpCall, type DistributionOptions, type Settings } from './exchange.ts'
 import { parseRequest } from './request.ts'
 import { entryOf } from './routes.ts'
-
-/** Who is meant where nobody is asked. */
-const nobody: Principal = { id: 'anonymous', name: 'anonymous', kind: 'anonymous' }
 
 /** Every header name that the protocol itself gives a value to; what an operator configures for these is left out. */
 const OWN_HEADERS = new Set(
@@ -80,12 +78,12 @@ async function answer(
       const found = settings.gate.authenticate(request)
       asked.principal = found instanceof Promise ? await found : found
       for (const permission of permissions) {
-        const verdict = settings.gate.authorize(asked.principal, permission)
-        if ((verdict instanceof Promise ? await verdict : verdict) !== 'allowed')
-          throw refusal(asked.principal)
+        const given = settings.gate.authorize(asked.principal, permission)
+        const verdict = given instanceof Promise ? await given : given
+        if (verdict !== 'allowed') throw refusal(verdict)
       }
     }
-    const call = new HttpCall(asked.principal ?? nobody, requestId, request, response, settings.log)
+    const call = new HttpCall(asked.principal ?? anonymousPrincipal, requestId, request, response, settings)
     await entry.handle({ settings, request, response, route, call }, route)
   } catch (thrown) {
     sendError(asked, thrown)
@@ -105,6 +103,6 @@ function refuseWrites(method: string): void {
   throw new RegistryError('UNSUPPORTED', 'this registry is read-only at the moment: nothing can be changed')
 }
 
-function refusal(principal: Principal): RegistryError {
-  return new RegistryError(principal.kind === 'anonymous' ? 'UNAUTHORIZED' : 'DENIED')
+function refusal(verdict: Exclude<Verdict, 'allowed'>): RegistryError {
+  return new RegistryError(verdict === 'denied' ? 'DENIED' : 'UNAUTHORIZED')
 }

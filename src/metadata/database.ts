@@ -65,6 +65,8 @@ export type Db = {
     load: (rows: readonly Row[]) => T | undefined,
     weigh: (value: T) => number,
   ): Promise<T | undefined>
+  /** What {@link cached} keeps for this scope and key, if it does and it is exactly fresh; without waiting. */
+  recall(scope: string, key: string): object | undefined
   /**
    * @throws DatabaseFullError the disk is full; nothing was changed
    * @throws DatabaseBusyError another program holds the database; nothing was changed

@@ -1,6 +1,6 @@
 /** Every statement of this room is found by reading its source, and SQLite is asked how it would run it. */
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { MIGRATIONS } from './migrations/migrations.ts'
@@ -41,8 +41,8 @@ const MAY_SCAN: ReadonlySet<string> = new Set([
 ])
 type Found = { file: string; name: string; sql: string }
 
-const FILES = readdirSync(new URL('.', import.meta.url)).filter(
-  (file) => file.endsWith('.ts') && !/(\.test|-fixtures)\.ts$/.test(file),
+const FILES = globSync(['*.ts', 'access/**/*.ts'], { cwd: new URL('.', import.meta.url) }).filter(
+  (file) => !/(\.test|-fixtures)\.ts$/.test(file),
 )
 const sourceOf = (file: string): string => readFileSync(new URL(file, import.meta.url), 'utf8')
 

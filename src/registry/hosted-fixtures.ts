@@ -84,6 +84,7 @@ export function createCall(signal: AbortSignal = new AbortController().signal): 
   return {
     principal: openPrincipal,
     requestId: 'test',
+    address: '192.0.2.1',
     client: 'test',
     cause: 'push',
     signal,

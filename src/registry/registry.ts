@@ -18,6 +18,8 @@ export type Cause = 'push' | 'api' | 'restore' | 'rule' | 'replication' | 'upstr
 export type Call = {
   readonly principal: Principal
   readonly requestId: string
+  /** Where from, as `192.0.2.1`; empty: from this machine's own commands and jobs. */
+  readonly address: string
   /** User-Agent, at most 256 characters. */
   readonly client: string
   readonly cause: Cause

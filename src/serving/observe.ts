@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../lib/clock.ts'
 import type { LogFields, Logger } from '../lib/logger.ts'
 import type { AccessLog } from './access-log.ts'
+import { plainAddress } from './client-address.ts'
 import { goDuration } from './go-duration.ts'
 import type { Metrics } from './metrics.ts'
 import { redactUrl } from './redact.ts'
@@ -73,11 +74,6 @@ export function createObserver({
     })
     return observation
   }
-}
-
-/** A socket for both IP versions shows IPv4 addresses as `::ffff:192.0.2.1`. */
-function plainAddress(address = ''): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }
 
 /** What the answer's body had, headers not counted where they can be told apart. */

@@ -1,4 +1,5 @@
 /** What comes before any handler: health, read-only mode, who asks, what they may. */
+import { anonymousPrincipal } from '../../src/auth/principal.ts'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Permission } from '../../src/auth/permission.ts'
@@ -41,13 +42,13 @@ test('no route answers without its permission: 403 to whom is known, 401 with a 
     let asked: string[] = []
     const server = await startProtocol(t, {
       gate: {
-        authenticate: async () => ({ id: 'u', name: 'u', kind }),
+        authenticate: async () => ({ ...anonymousPrincipal, id: 'u', name: 'u', kind }),
         authorize: async (_principal, permission) => {
           asked.push(shown(permission))
-          return 'denied' as const
+          return kind === 'user' ? ('denied' as const) : ('sign-in' as const)
         },
+        challenge: (_request, { permissions }) => `Bearer scope="${permissions.map(shown).join(' ')}"`,
       },
-      challenge: (_request, permissions) => `Bearer scope="${permissions.map(shown).join(' ')}"`,
     })
     for (const [line, permission] of ASKED) {
       asked = []
@@ -73,6 +74,7 @@ test('wrong credentials are 401 before anything is looked up', async (t) => {
         throw new RegistryError('UNAUTHORIZED', 'no such user or a wrong password')
       },
       authorize: () => 'allowed',
+      challenge: () => undefined,
     },
   })
   const reply = await server.ask('GET /v2/')
@@ -82,7 +84,8 @@ test('wrong credentials are 401 before anything is looked up', async (t) => {
 test('the catalog shows what the asker may read, in full pages', async (t) => {
   const server = await startProtocol(t, {
     gate: {
-      authenticate: () => ({ id: 'u', name: 'u', kind: 'user' }),
+      authenticate: () => ({ ...anonymousPrincipal, id: 'u', name: 'u', kind: 'user' as const }),
+      challenge: () => undefined,
       authorize: (_principal, permission) =>
         permission.on === 'repository' &&
         permission.action === 'pull' &&

@@ -55,6 +55,7 @@ export async function startProtocol(t: TestContext, options: ProtocolOptions = {
     prefix: '',
     readOnly: false,
     requestId: () => `request-${(requests += 1)}`,
+    addressOf: () => '127.0.0.1',
     observe: (event) => void events.push(event),
     ...others,
   })

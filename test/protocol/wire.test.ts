@@ -1,4 +1,5 @@
 /** What clients rely on, one test for each point; which client, and where it says so, is in the point's name. */
+import { anonymousPrincipal } from '../../src/auth/principal.ts'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
@@ -180,7 +181,8 @@ test('11: POST with digest and body is the whole push; without a body it begins 
 test('12: a mount is 201, or 202 and an upload: never an error (containerd, jib, regctl)', async (t) => {
   const server = await startProtocol(t, {
     gate: {
-      authenticate: () => ({ id: 'u', name: 'u', kind: 'user' }),
+      authenticate: () => ({ ...anonymousPrincipal, id: 'u', name: 'u', kind: 'user' as const }),
+      challenge: () => undefined,
       authorize: (_principal, permission) =>
         permission.on === 'repository' && permission.repository === 'secret' && permission.action === 'pull'
           ? 'denied'
@@ -213,7 +215,8 @@ test('12: a mount is 201, or 202 and an upload: never an error (containerd, jib,
 test('13: DELETE of an upload is 204 and needs the right to push only (podman)', async (t) => {
   const server = await startProtocol(t, {
     gate: {
-      authenticate: () => ({ id: 'u', name: 'u', kind: 'user' }),
+      authenticate: () => ({ ...anonymousPrincipal, id: 'u', name: 'u', kind: 'user' as const }),
+      challenge: () => undefined,
       authorize: (_principal, permission) =>
         permission.on === 'repository' && permission.action === 'push' ? 'allowed' : 'denied',
     },

@@ -1,4 +1,5 @@
 /** Content from sources into the registry, by its own verbs: hashed on the way, never taken on anybody's word. */
+import { openPrincipal } from '../../auth/principal.ts'
 import { silentLogger } from '../../lib/logger.ts'
 import { type CheckedManifest, copiesOfManifest, setManifestBytes } from '../../metadata/check-manifests.ts'
 import { existingManifests } from '../../metadata/manifests.ts'
@@ -43,8 +44,9 @@ export function createFetching(parts: RepairParts): Fetching {
   const registry = repairingRegistry(parts)
   const firstOf = createSourcesInTurn(own)
   const callOf = (signal: AbortSignal): Call => ({
-    principal: { id: actor.principalId, name: actor.principalName, kind: 'user' },
+    principal: { ...openPrincipal, id: actor.principalId, name: actor.principalName },
     requestId: actor.requestId,
+    address: '',
     client: actor.client,
     cause: 'restore',
     signal,

@@ -50,6 +50,7 @@ export function openBulk(path: string): Bulk {
   const db: Db = {
     read: async (statement, params) => all(statement, params),
     cached: async (_scope, _key, statement, params, load) => load(all(statement, params)),
+    recall: () => undefined,
     async write(transaction) {
       if (!connection.isTransaction) connection.exec('BEGIN')
       const applied = runMember(transaction, 0)

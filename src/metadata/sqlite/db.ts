@@ -46,6 +46,10 @@ export function createSqliteDb(options: {
       if (value !== undefined) cache.set(scope, key, value, weigh(value))
       return value
     },
+    recall(scope, key) {
+      cache.sample()
+      return cache.get(scope, key)
+    },
     async write(transaction) {
       const touched = cache.touching(transaction.touches)
       try {

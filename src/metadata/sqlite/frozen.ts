@@ -32,6 +32,7 @@ export function openFrozen(path: string): Frozen {
   const db: Db = {
     read: async (statement, params) => all(statement, params),
     cached: async (_scope, _key, statement, params, load) => load(all(statement, params)),
+    recall: () => undefined,
     write: async () => {
       throw new Error('a frozen database is not written')
     },

@@ -43,7 +43,7 @@ test('a newer, a foreign and a damaged file are refused and not touched', () =>
     db.close()
     refused(
       path,
-      /newer Berth \(schema 99; this one knows 2\)\. Start the newer version again: no snapshot .* is left$/,
+      /newer Berth \(schema 99; this one knows 3\)\. Start the newer version again: no snapshot .* is left$/,
     )
 
     const foreign = join(folder, 'foreign.db')

@@ -7,6 +7,8 @@
  * sampled before a row is read, and reading and keeping happen in one turn of the event loop, so a row that is older
  * than the sample is never kept. While a write of our own is under way its scopes are read from the database, since
  * others may see it before its answer comes back here.
+ *
+ * One sample serves what is asked without waiting in between: whoever asks was there before it was taken.
  */
 import type { DatabaseSync } from 'node:sqlite'
 
@@ -36,6 +38,11 @@ export function createReadCache(db: DatabaseSync, processId: string, maxBytes: n
   let bytes = 0
   let seenVersion = -1
   let seen = { total: -1, others: -1 }
+  // Holds until the first wait: whoever asks again before that was there before the sample.
+  let isSampled = false
+  const endSample = (): void => {
+    isSampled = false
+  }
 
   function clear(): void {
     entries.clear()
@@ -59,6 +66,9 @@ export function createReadCache(db: DatabaseSync, processId: string, maxBytes: n
 
   return {
     sample() {
+      if (isSampled) return
+      isSampled = true
+      queueMicrotask(endSample)
       const current = (version.get() as { data_version: number }).data_version
       if (current === seenVersion) return
       seenVersion = current
