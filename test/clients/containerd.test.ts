@@ -1,11 +1,9 @@
 /** containerd by its own tool: pull, push, run, and as a mirror of another registry's name (`?ns=`). */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { openSync, readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { type TestContext } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { afterwards } from '../lib/temporary.ts'
+import test from 'node:test'
+import { startContainerd } from './containerd-daemon.ts'
 import { busyboxLayer, createLayout, fileLayer, randomLayer } from './layout.ts'
 import {
   ALL_CLIENTS,
@@ -16,53 +14,9 @@ import {
   needsRoot,
   NOT_ALL,
   pushLayout,
-  type Ran,
-  type Workplace,
 } from './workplace.ts'
 
-const newer = missingClients(['containerd', 'ctr'], 'newer') === false
 const skip = !ALL_CLIENTS ? NOT_ALL : missingClients(['containerd', 'ctr', 'runc'], 'optional') || needsRoot()
-
-type Ctr = (args: string[]) => Promise<Ran>
-
-async function startContainerd(context: TestContext, workplace: Workplace): Promise<Ctr> {
-  const folder = workplace.place('containerd')
-  const socket = join(folder, 'sock')
-  const configuration = join(folder, 'config.toml')
-  const lines = [
-    'version = 2',
-    `root = "${folder}/root"`,
-    `state = "${folder}/state"`,
-    'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
-    '[grpc]',
-    `address = "${socket}"`,
-  ]
-  writeFileSync(configuration, `${lines.join('\n')}\n`)
-  const log = openSync(join(folder, 'log'), 'a')
-  const program = clientPath('containerd', newer) ?? 'containerd'
-  const path = `${join(program, '..')}:/usr/bin:/usr/sbin:/bin:/sbin`
-  const daemon = spawn(program, ['-c', configuration], {
-    stdio: ['ignore', log, log],
-    env: { ...process.env, PATH: path },
-  })
-  const ended = new Promise<void>((resolve) => daemon.once('exit', () => resolve()))
-  afterwards(context, async () => {
-    daemon.kill('SIGTERM')
-    await ended
-  })
-  const tool = clientPath('ctr', newer) ?? 'ctr'
-  const ctr: Ctr = (args) => workplace.run(tool, ['-a', socket, ...args])
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      await ctr(['version'])
-      return ctr
-    } catch (error) {
-      if (attempt === 100 || daemon.exitCode !== null)
-        throw new Error(readFileSync(join(folder, 'log'), 'utf8').slice(-2000), { cause: error })
-      await sleep(100)
-    }
-  }
-}
 
 test('containerd pulls, runs, pushes, and asks a mirror', { skip, timeout: 240_000 }, async (context) => {
   const workplace = await createWorkplace(context, 'containerd')
