@@ -1,6 +1,6 @@
 /** Checks of single values: each gives the value in its normal form or throws {@link Misfit}. */
 import { CIPHER_SUITES } from './cipher-suites.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../lib/nearest.ts'
 import { Misfit } from './shape.ts'
 
 const CONTROL = /\p{Cc}/u

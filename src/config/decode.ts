@@ -1,6 +1,6 @@
 /** Tree + schema → values with every default filled in; what does not fit, what is not needed, what came from where. */
 import { type Mistake, mistakeAt } from './mistakes.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../lib/nearest.ts'
 import { isNullText, readBoolean, readNumber } from './scalars.ts'
 import {
   isInConfig,

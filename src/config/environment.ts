@@ -5,7 +5,7 @@
  * things that Distribution ignores or ends with a panic: parts of `storage.maintenance` can be set, a list item can
  * be set as a whole, a map's key is replaced whatever its case.
  */
-import { nearest } from './nearest.ts'
+import { nearest } from '../lib/nearest.ts'
 import { type Mistake, mistakeAt } from './mistakes.ts'
 import { readYaml } from './read-yaml.ts'
 import { type Shape, segmentOf, walkShapes } from './shape.ts'
