@@ -1,0 +1,199 @@
+/** What access control costs a request, and what a burst of sign-ins costs others: `node bench/access.ts --help`. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { Agent, request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { bcrypt } from 'hash-wasm'
+import { randomBytesOf } from '../test/lib/content.ts'
+import { ADMINISTRATOR, basicOf, PATH, type Side, startSide, tokenOf, writeHtpasswd } from './access/sides.ts'
+import { BenchFailure } from './failure.ts'
+import { cpuSeconds } from './machine/cpu.ts'
+import { short } from './report/report.ts'
+import type { Asked } from './tools/figures.ts'
+import { prepareTools } from './tools/tools.ts'
+import { runWrk } from './tools/wrk.ts'
+
+const HELP = `Usage: node bench/access.ts [OPTIONS]
+
+Pulls one manifest again and again: from an open registry, with a token where there are 10 rules and 10 robots, where
+there are 10,000 rules and 100,000 robots, and with a password. Then 1,000 sign-ins of 20 people at once, beside somebody
+who pulls with a token. Linux only; needs wrk and a C compiler.
+
+  --rounds N      default 5; the order is turned round each time
+  --seconds N     of each measurement, default 4
+  --rules N       default 10000
+  --robots N      default 100000
+  --gate          exit code 1 where a token costs more than 10 % of an open request, where many rules cost more than 5 %
+                  beside few, or where the others' 99th percentile is above 50 ms in the burst
+`
+
+const MOST_TOKEN = 1.1
+const MOST_MANY = 1.05
+const MOST_BURST_MS = 50
+const CONNECTIONS = 16
+const PEOPLE = 20
+const SIGN_INS = 1000
+
+type Row = { name: string; side: Side; authorization: () => Promise<string | undefined> }
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      rounds: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '4' },
+      rules: { type: 'string', default: '10000' },
+      robots: { type: 'string', default: '100000' },
+      gate: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    process.stdout.write(HELP)
+    return 0
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'berth-access-'))
+  const sides: Side[] = []
+  try {
+    const many = { rules: Number(values.rules), robots: Number(values.robots) }
+    sides.push(await startSide(folder, 'open', undefined))
+    sides.push(await startSide(folder, 'few', { rules: 10, robots: 10 }))
+    sides.push(await startSide(folder, 'many', many))
+    const isCheap = await compare(folder, sides, Number(values.rounds), Number(values.seconds))
+    const isCalm = await burst(folder)
+    return values.gate && !(isCheap && isCalm) ? 1 : 0
+  } catch (error) {
+    if (!(error instanceof BenchFailure)) throw error
+    process.stderr.write(`${error.message}\n`)
+    return 1
+  } finally {
+    for (const { server } of sides) await server.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** CPU of each row's server per request, in the mean of the rounds; and each to the open one. */
+async function compare(
+  folder: string,
+  sides: readonly Side[],
+  rounds: number,
+  seconds: number,
+): Promise<boolean> {
+  const [open, few, many] = sides as [Side, Side, Side]
+  const administrator = basicOf(ADMINISTRATOR)
+  const rows: Row[] = [
+    { name: 'open', side: open, authorization: async () => undefined },
+    { name: 'token, few rules', side: few, authorization: () => tokenOf(few, administrator) },
+    { name: 'token, many rules', side: many, authorization: () => tokenOf(many, administrator) },
+    { name: 'password', side: many, authorization: async () => administrator },
+  ]
+  const { wrk } = prepareTools(folder)
+  if (wrk === undefined) throw new BenchFailure('wrk is needed; on Debian: apt-get install wrk')
+  const costs = new Map<string, number[]>(rows.map(({ name }) => [name, []]))
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const row of round % 2 === 0 ? rows : rows.toReversed()) {
+      const authorization = await row.authorization()
+      const header = authorization === undefined ? undefined : `Authorization: ${authorization}`
+      const asked = { method: 'GET', path: PATH, status: 200, ...(header && { header }) } as Asked
+      const before = cpuSeconds(row.side.server.pid)
+      const { port } = new URL(row.side.server.url)
+      const target = { port: Number(port), isTls: false }
+      const work = { asked, connections: CONNECTIONS, seconds, cpu: undefined }
+      const { units } = await runWrk(wrk, target, work)
+      const cost = ((cpuSeconds(row.side.server.pid) - before) * 1e6) / units
+      // The first round warms up.
+      if (round > 0) costs.get(row.name)?.push(cost)
+    }
+    process.stdout.write(round === 0 ? 'warm\n' : `round ${round} of ${rounds}\n`)
+  }
+  return report(costs)
+}
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+
+function report(costs: ReadonlyMap<string, readonly number[]>): boolean {
+  const of = (name: string): number => median(costs.get(name) ?? [])
+  process.stdout.write(
+    '\n| GET of a manifest | CPU, µs | to open | all rounds |\n| --- | --- | --- | --- |\n',
+  )
+  for (const [name, values] of costs) {
+    const ratio = (of(name) / of('open')).toFixed(2)
+    process.stdout.write(`| ${name} | ${short(of(name))} | ${ratio}x | ${values.map(short).join(' ')} |\n`)
+  }
+  const token = of('token, few rules') / of('open')
+  return token <= MOST_TOKEN && of('token, many rules') / of('token, few rules') <= MOST_MANY
+}
+
+/** A registry that has verified nobody yet, and twenty people who all come at once, again and again. */
+async function burst(folder: string): Promise<boolean> {
+  const people = Array.from({ length: PEOPLE }, (_, index) => ({
+    name: `p${index}`,
+    password: `secret ${index}`,
+  }))
+  const lines = await Promise.all(
+    people.map(async ({ name, password }) => {
+      const salt = randomBytesOf(name, 16)
+      return `${name}:${await bcrypt({ password, salt, costFactor: 10, outputType: 'encoded' })}`
+    }),
+  )
+  const htpasswd = { realm: 'the benchmark', path: writeHtpasswd(folder, lines) }
+  const side = await startSide(folder, 'burst', { rules: 10, robots: 0 }, { auth: { htpasswd } })
+  const agent = new Agent({ keepAlive: true, maxSockets: 200 })
+  try {
+    const authorization = await tokenOf(side, basicOf(ADMINISTRATOR))
+    const probe = (): Promise<number> => time(agent, `${side.server.url}${PATH}`, authorization)
+    for (let count = 0; count < 200; count += 1) await probe()
+    const quiet = await probeFor(probe, wait(2000))
+    const began = performance.now()
+    const signIns = Promise.all(
+      Array.from({ length: SIGN_INS }, (_, index) =>
+        time(agent, `${side.server.url}/v2/`, basicOf(people[index % PEOPLE] as (typeof people)[0])),
+      ),
+    )
+    const beside = await probeFor(probe, signIns)
+    const seconds = (performance.now() - began) / 1000
+    process.stdout.write(
+      `\n${SIGN_INS} sign-ins of ${PEOPLE} people: ${short(seconds)} s; others wait p50/p99 ${quiet.map(short).join('/')} ms ` +
+        `before, ${beside.map(short).join('/')} ms beside\n`,
+    )
+    return (beside[1] as number) <= MOST_BURST_MS
+  } finally {
+    agent.destroy()
+    await side.server.stop()
+  }
+}
+
+/** A probe each 5 ms until the work is done: p50 and p99. */
+async function probeFor(probe: () => Promise<number>, work: Promise<unknown>): Promise<number[]> {
+  const times: Promise<number>[] = []
+  let isDone = false
+  const done = work.finally(() => (isDone = true))
+  while (!isDone || times.length < 50) {
+    times.push(probe())
+    await wait(5)
+  }
+  await done
+  const sorted = (await Promise.all(times)).toSorted((a, b) => a - b)
+  return [0.5, 0.99].map((part) => sorted[Math.floor(sorted.length * part)] as number)
+}
+
+/** Milliseconds of one GET. */
+function time(agent: Agent, url: string, authorization: string): Promise<number> {
+  const began = performance.now()
+  return new Promise((resolve, reject) => {
+    request(url, { agent, headers: { authorization } }, (response) => {
+      response.resume()
+      response.once('end', () => {
+        if (response.statusCode === 200) resolve(performance.now() - began)
+        else reject(new BenchFailure(`GET ${url} was answered ${response.statusCode}`))
+      })
+    })
+      .once('error', reject)
+      .end()
+  })
+}
+
+process.exitCode = await main(process.argv.slice(2))
