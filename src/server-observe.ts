@@ -35,6 +35,8 @@ type RequestObserver = {
   begin(request: IncomingMessage, response: ServerResponse): Observation
   /** The id that {@link begin} gave. */
   idOf(request: IncomingMessage): string
+  /** Where it comes from, as {@link begin} found it. */
+  addressOf(request: IncomingMessage): string
   told(event: DistributionEvent): void
 }
 
@@ -47,6 +49,7 @@ export function createRequestObserver(observe: Observe): RequestObserver {
       return observation
     },
     idOf: (request) => observations.get(request)?.id ?? '',
+    addressOf: (request) => observations.get(request)?.address ?? '',
     told({ request, route, principal, status, contentType, contentLength, error }) {
       const observation = observations.get(request)
       if (observation === undefined) return

@@ -88,7 +88,13 @@ async function compose(
     notReady: () => (state.isClosing ? 'the registry is shutting down' : undefined),
   })
   const observer = createRequestObserver(
-    createObserver({ log, accessLog: options.accessLog ?? noAccessLog, metrics, clock }),
+    createObserver({
+      log,
+      accessLog: options.accessLog ?? noAccessLog,
+      metrics,
+      clock,
+      addressOf: createClientAddress(config.http.trustedproxies),
+    }),
   )
   const protocol = createDistributionHandler({
     registry,
@@ -103,7 +109,7 @@ async function compose(
     prefix: config.http.prefix,
     readOnly: rules.readOnly,
     requestId: observer.idOf,
-    addressOf: createClientAddress(),
+    addressOf: observer.addressOf,
     health: () => {
       const failing = health.failing()
       return Object.keys(failing).length === 0 ? undefined : failing

@@ -1,4 +1,5 @@
 /** Checks of single values: each gives the value in its normal form or throws {@link Misfit}. */
+import { readNetwork } from '../lib/address.ts'
 import { CIPHER_SUITES } from './cipher-suites.ts'
 import { nearest } from '../lib/nearest.ts'
 import { Misfit } from './shape.ts'
@@ -27,6 +28,12 @@ function addressHint(address: string): string {
   if (/^[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:]*$/.test(address))
     return 'must have an IPv6 address in brackets, as "[::1]:5000"'
   return 'must be host:port, as ":5000", "127.0.0.1:5000" or "[::1]:5000"'
+}
+
+/** An address, a network in CIDR notation, or `unix`. */
+export function checkTrustedProxy(text: string): string {
+  if (text === 'unix' || readNetwork(text) !== undefined) return text
+  throw new Misfit('must be an address such as 10.0.0.1, a network such as 10.0.0.0/8 or fd00::/8, or unix')
 }
 
 /** `tcp` or a socket's path: which of the two, `http.net` says, so only what holds for both is checked here. */

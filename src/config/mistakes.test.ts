@@ -66,6 +66,11 @@ test('each kind of wrong value is named with its setting', () => {
     ['http: { tls: { ciphersuites: [TLS_AES_128_GCM_SHA25] } }', /\(TLS_AES_128_GCM_SHA256\?\)/],
     ['http: { tls: { ciphersuites: [TLS_RSA_WITH_3DES_EDE_CBC_SHA] } }', /must not be a 3DES suite/],
     ['http: { debug: { addr: "5001" } }', /http\.debug\.addr: must be host:port/],
+    ['http: { trustedproxies: [10.0.0.0/33] }', /http\.trustedproxies\[0\]: must be an address such as/],
+    [
+      'http: { trustedproxies: [unix, proxy.example.com] }',
+      /trustedproxies\[1\]: must be an address such as/,
+    ],
     ['http: foo', /http: must hold keys, not "foo"/],
     ['http: { addr: [a] }', /http\.addr: must be one value, not a list/],
     ['log: { formatter: xml }', /log\.formatter: must be one of text, json, logstash/],

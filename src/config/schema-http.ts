@@ -6,6 +6,7 @@ import {
   checkPrefix,
   checkPublicUrl,
   checkTcpAddress,
+  checkTrustedProxy,
   checkUrlPath,
 } from './checks.ts'
 import { isGiven } from './schema-log.ts'
@@ -82,8 +83,14 @@ export const http = section('The port of the registry.', {
     'uploads are rows of the database, with nothing to sign',
   ),
   trustedproxies: list(
-    'Proxies whose `X-Forwarded-For` says where a request comes from: addresses or networks, as `10.0.0.0/8`.',
-    text({ doc: 'An address or a network.', default: '' }),
+    'Proxies whose `X-Forwarded-For` says where a request comes from: addresses, networks as `10.0.0.0/8`, or `unix` ' +
+      'for whoever is at the other end of a Unix socket.',
+    text({
+      doc: 'An address, a network, or `unix`.',
+      default: '',
+      check: checkTrustedProxy,
+      type: 'address or network',
+    }),
   ),
   relativeurls: notNeeded(
     flag({ doc: 'Relative Location headers.', default: false }),

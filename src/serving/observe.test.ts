@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { silentLogger } from '../lib/logger.ts'
 import { createAccessLog } from './access-log.ts'
+import { createClientAddress } from './client-address.ts'
 import { createListener } from './listener.ts'
 import { createLogger } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -104,4 +105,30 @@ test('each request is one log line, one access line and one count', async () => 
   assert.match(exposed, /^registry_http_requests_total\{code="404",handler="tags",method="head"\} 1$/m)
   assert.match(exposed, /^registry_http_in_flight_requests 0$/m)
   assert.match(exposed, /^registry_http_request_size_bytes_sum\{handler="tags"\} 3$/m)
+})
+
+test('behind a proxy the log and the access log show the client, and the log the proxy too', async () => {
+  const lines: string[] = []
+  let access = ''
+  const accessLog = createAccessLog({ write: (text) => (access += text) })
+  const log = createLogger({ level: 'info', formatter: 'json', write: (line) => lines.push(line) })
+  const metrics = await createMetrics(false)
+  const addressOf = createClientAddress(['127.0.0.1'])
+  const observe = createObserver({ log, accessLog, metrics, clock: Date, addressOf })
+  const listener = await createListener({
+    log: silentLogger,
+    address: { host: '127.0.0.1' },
+    handler: (req, res) => {
+      observe(req, res)
+      res.end()
+    },
+  })
+  const response = await fetch(listener.url, { headers: { 'X-Forwarded-For': '1.1.1.1, 198.51.100.7' } })
+  await response.arrayBuffer()
+  await listener.close(100)
+  accessLog.flush()
+  const entry = JSON.parse(lines[0] ?? '') as Record<string, string>
+  assert.equal(entry['http.request.remoteaddr'], '198.51.100.7')
+  assert.match(entry['http.request.proxy'] ?? '', /^127\.0\.0\.1:\d+$/)
+  assert.match(access, /^198\.51\.100\.7 /)
 })

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../lib/clock.ts'
 import type { LogFields, Logger } from '../lib/logger.ts'
 import type { AccessLog } from './access-log.ts'
-import { plainAddress } from './client-address.ts'
+import { type AddressOf, createClientAddress, plainAddress } from './client-address.ts'
 import { goDuration } from './go-duration.ts'
 import type { Metrics } from './metrics.ts'
 import { redactUrl } from './redact.ts'
@@ -12,6 +12,8 @@ import { createRequestIds } from './request-id.ts'
 /** Filled by whoever handles the request, read when the response is closed. */
 export type Observation = {
   readonly id: string
+  /** Where the request comes from: its client, also behind a proxy that is trusted. */
+  readonly address: string
   /** The kind of route, one of a few: a label of metrics. */
   kind: string
   /** Who asked, for the access log. */
@@ -32,22 +34,25 @@ export function createObserver({
   accessLog,
   metrics,
   clock,
+  addressOf = createClientAddress(),
 }: {
   log: Logger
   accessLog: AccessLog
   metrics: Metrics
   clock: Clock
+  addressOf?: AddressOf
 }): Observe {
   const idFor = createRequestIds()
   return (req, res) => {
     const { socket, url = '' } = req
     // Taken now: a closed socket no longer knows its peer.
     const { remotePort } = socket
-    const remoteAddress = plainAddress(socket.remoteAddress)
+    const address = addressOf(req)
+    const peerAddress = plainAddress(socket.remoteAddress)
     const began = performance.now()
     const startedAt = clock.now()
     const [read, written] = [socket.bytesRead, socket.bytesWritten]
-    const observation: Observation = { id: idFor(req.headers['x-request-id']), kind: 'other' }
+    const observation: Observation = { id: idFor(req.headers['x-request-id']), address, kind: 'other' }
     metrics.inFlight(1)
     res.once('close', () => {
       metrics.inFlight(-1)
@@ -59,7 +64,7 @@ export function createObserver({
       metrics.observeRequest(observation.kind, method, res.statusCode, ms / 1000, took, bytes)
       accessLog.record({
         startedAt,
-        remoteAddress,
+        remoteAddress: address,
         user: observation.user,
         method,
         url,
@@ -69,8 +74,9 @@ export function createObserver({
         referer: headers.referer,
         userAgent: headers['user-agent'],
       })
-      const peer = remotePort === undefined ? remoteAddress : `${shownHost(remoteAddress)}:${remotePort}`
-      logCompleted(log, { req, res, observation, url, peer, ms, bytes })
+      const peer = remotePort === undefined ? peerAddress : `${shownHost(peerAddress)}:${remotePort}`
+      const isProxied = address !== peerAddress
+      logCompleted(log, { req, res, observation, url, peer, isProxied, ms, bytes })
     })
     return observation
   }
@@ -93,12 +99,17 @@ type Completed = {
   observation: Observation
   url: string
   peer: string
+  /** The peer is a proxy, and the client somebody else. */
+  isProxied: boolean
   ms: number
   bytes: number
 }
 
 /** Distribution's line: the same message, the same keys. A client that left early is told apart by `http.response.aborted`. */
-function logCompleted(log: Logger, { req, res, observation, url, peer, ms, bytes }: Completed): void {
+function logCompleted(
+  log: Logger,
+  { req, res, observation, url, peer, isProxied, ms, bytes }: Completed,
+): void {
   const failed = observation.failed === true || res.statusCode >= 400
   const level = res.statusCode >= 500 ? 'error' : 'info'
   if (!log.enabled(level)) return
@@ -110,7 +121,8 @@ function logCompleted(log: Logger, { req, res, observation, url, peer, ms, bytes
     'http.request.id': observation.id,
     'http.request.method': req.method,
     'http.request.referer': headers.referer === undefined ? undefined : redactUrl(headers.referer),
-    'http.request.remoteaddr': peer,
+    'http.request.proxy': isProxied ? peer : undefined,
+    'http.request.remoteaddr': isProxied ? observation.address : peer,
     'http.request.uri': redactUrl(url),
     'http.request.useragent': headers['user-agent'],
     'http.response.aborted': res.writableFinished ? undefined : true,
