@@ -1,0 +1,96 @@
+/** The rules of one moment, and what follows from them. */
+import type { AccessNow } from '../access.ts'
+import type { Principal } from '../principal.ts'
+import { holdsEverywhere } from './administer.ts'
+import { compileEntries, type Entries, rightsIn } from './entries.ts'
+import { explain } from './explain.ts'
+import { personOf, rightsInScopes, rightsInToken, scopesAdminister } from './limits.ts'
+import { isProblem, parsePattern } from './pattern.ts'
+import { ADMIN, ALL, allows, NOTHING, PUSH, type Rights } from './rights.ts'
+import type { Defaults, Rule } from './rule.ts'
+import { createNode, findMostSpecific, insertPattern } from './tree.ts'
+
+export type CompiledRule = { readonly rule: Rule | undefined; readonly entries: Entries }
+
+/** Decisions that are kept for one principal. */
+const MOST_KEPT = 256
+
+/**
+ * @param rules where two have one pattern, the first one holds
+ * @throws Error: a rule is wrong; whoever takes rules in has checked them
+ */
+export function createAccessNow({
+  rules,
+  defaults,
+}: {
+  rules: readonly Rule[]
+  defaults: Defaults
+}): AccessNow {
+  const root = createNode<CompiledRule>()
+  for (const rule of rules) {
+    const pattern = parsePattern(rule.pattern)
+    if (isProblem(pattern)) throw new Error(`the pattern ${JSON.stringify(rule.pattern)} ${pattern.problem}`)
+    insertPattern(root, pattern, { rule, entries: compileEntries(rule.allow) })
+  }
+  const otherwise: CompiledRule = { rule: undefined, entries: compileEntries(defaults.allow) }
+  /** What follows for a principal, by repository: it asks for the same again and again. */
+  const kept = new WeakMap<Principal, Map<string, Rights>>()
+
+  const decidingFor = (principal: Principal, repository: string): CompiledRule =>
+    findMostSpecific(root, repository, personOf(principal)) ?? otherwise
+
+  /** But for the limits of its token. */
+  function rightsOf(principal: Principal, repository: string): Rights {
+    let own = kept.get(principal)
+    const known = own?.get(repository)
+    if (known !== undefined) return known
+    const rights = workOut(principal, repository)
+    if (own === undefined) kept.set(principal, (own = new Map()))
+    else if (own.size >= MOST_KEPT) own.clear()
+    own.set(repository, rights)
+    return rights
+  }
+
+  function workOut(principal: Principal, repository: string): Rights {
+    if (principal.kind === 'open') return ALL
+    const rights = principal.isAdmin
+      ? ALL
+      : rightsIn(decidingFor(principal, repository).entries, principal) |
+        rightsInScopes(principal.grants, principal, repository)
+    const { ceiling } = principal
+    return ceiling === undefined ? rights : rights & rightsInScopes(ceiling, principal, repository)
+  }
+
+  function rightsWithToken(principal: Principal, repository: string): Rights {
+    const rights = rightsOf(principal, repository)
+    const { token } = principal
+    return token === undefined || rights === NOTHING ? rights : rights & rightsInToken(token, repository)
+  }
+
+  return {
+    may: (principal, action, repository) => allows(rightsWithToken(principal, repository), action),
+    mayMoveTags: (principal, repository) => (rightsWithToken(principal, repository) & PUSH) !== 0,
+    couldWithAnotherToken: (principal, action, repository) => allows(rightsOf(principal, repository), action),
+    mayAdminister(principal, text) {
+      const pattern = parsePattern(text)
+      // A token is for what it was asked for, which is never this.
+      if (isProblem(pattern) || principal.token !== undefined || principal.kind === 'open') return false
+      const { ceiling, grants, isAdmin } = principal
+      if (ceiling !== undefined && !scopesAdminister(ceiling, principal, pattern)) return false
+      if (isAdmin || scopesAdminister(grants, principal, pattern)) return true
+      const user = personOf(principal)
+      const holds = (decided: CompiledRule = otherwise) =>
+        (rightsIn(decided.entries, principal) & ADMIN) !== 0
+      return holdsEverywhere({ root, pattern, user, holds })
+    },
+    explain: (principal, action, repository) =>
+      explain({
+        principal,
+        action,
+        repository,
+        rule: decidingFor(principal, repository).rule,
+        defaults,
+        rights: rightsWithToken(principal, repository),
+      }),
+  }
+}
