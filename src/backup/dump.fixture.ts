@@ -8,6 +8,8 @@ const UNKNOWABLE: Readonly<Record<string, readonly string[]>> = {
   tags: ['last_pulled_at', 'pulls'],
   blobs: ['verified_at'],
   objects: ['version', 'claimed_until', 'created_at'],
+  users: ['last_used_at'],
+  secrets: ['last_used_at', 'last_used_from'],
 }
 const LEFT_OUT: ReadonlySet<string> = new Set([
   'access',
@@ -27,6 +29,11 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'sqlite_stat1',
 ])
 
+const ONLY: Readonly<Record<string, string>> = {
+  objects: "WHERE state = 'live'",
+  secrets: "WHERE kind IN ('personal', 'robot')",
+}
+
 /** Table → its rows, in an order that does not depend on how they came. */
 export function dumpDatabase(path: string): Record<string, string[]> {
   const db = new DatabaseSync(path)
@@ -43,8 +50,7 @@ export function dumpDatabase(path: string): Record<string, string[]> {
 }
 
 function rowsOf(db: DatabaseSync, table: string): string[] {
-  const where = table === 'objects' ? "WHERE state = 'live'" : ''
-  const rows = db.prepare(`SELECT * FROM ${table} ${where}`).all() as Record<string, unknown>[]
+  const rows = db.prepare(`SELECT * FROM ${table} ${ONLY[table] ?? ''}`).all() as Record<string, unknown>[]
   return rows
     .map((row) => {
       const left = Object.entries(row).filter(([column]) => UNKNOWABLE[table]?.includes(column) !== true)

@@ -3,6 +3,7 @@
  * A line whose change is there already changes nothing; one that cannot be made is told and left out.
  */
 import type { ObjectId } from '../blobs/blob-store.ts'
+import { replayAccess } from '../metadata/access/journal.ts'
 import { type Actor, actorFromEntry } from '../metadata/actor.ts'
 import { commitBlob, linkAgain, objectToBytes } from '../metadata/blob-links.ts'
 import { type CandidateKind, collectAgain } from '../metadata/collect.ts'
@@ -87,6 +88,9 @@ const REPLAYERS: Readonly<Record<string, Replayer>> = {
     const { kind } = await restoreTag(db, name, tag, digestOf(line), actorOf(line), EVEN_WHEN_DUE)
     return kind === 'restored' || kind === 'unchanged' ? undefined : `it cannot be brought back: ${kind}`
   },
+  'access-row': replayAccess,
+  'access-set': replayAccess,
+  'access-gone': replayAccess,
   async collect(db, line) {
     const kind = textOf(line, 'what') as CandidateKind
     const row = line['repository'] === null ? undefined : await findRepository(db, repositoryOf(line))
@@ -145,13 +149,14 @@ async function replayManifest(db: Db, line: JournalLine): Promise<Replayed> {
   // What it names was there when it was taken; what of it is here now is found anew.
   const isRequired = (): boolean => false
   const manifest = { ...parsed, ...details }
-  const outcome = await putManifestRows(db, row, digestOf(line), bytes, manifest, isRequired, tags, actor)
+  const outcome = await putManifestRows(db, row, digestOf(line), bytes, manifest, isRequired, { tags }, actor)
   switch (outcome.kind) {
     case 'stored':
       return undefined
     case 'other-type':
       return `its bytes are there as ${outcome.mediaType}`
     case 'missing':
+    case 'tags-taken':
     case 'repository-gone':
       return 'the repository is not there'
   }

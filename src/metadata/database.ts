@@ -27,7 +27,12 @@ export type Step = {
  * One change as the journal tells it: enough to make it again over an older snapshot, with all that rows record. `t`
  * is the time that the rows have (milliseconds since 1970), where they have one.
  */
-export type JournalEntry = Readonly<Record<string, string | number | null | readonly string[]>> & {
+export type JournalEntry = Readonly<
+  Record<
+    string,
+    string | number | null | readonly string[] | Readonly<Record<string, string | number | null>>
+  >
+> & {
   readonly do: string
   readonly t?: number
 }

@@ -8,7 +8,10 @@ import type { ObjectId } from '../blobs/blob-store.ts'
 import { type Digest, digestFromBytes, digestToBytes } from '../oci/digest.ts'
 import { LEASE_MS, LEASE_PROMISE_MS, objectFromBytes, objectToBytes } from './blob-links.ts'
 
-/** What belonged to processes: uploads under way, claims, holds. @returns how many uploads there were */
+/**
+ * What belonged to processes: uploads under way, claims, holds. And what was given out for a while: it may have been
+ * revoked since, in no line of the journal. @returns how many uploads there were
+ */
 export function forgetWhatRan(db: DatabaseSync): number {
   const uploads = Number(db.prepare('DELETE FROM uploads').run().changes)
   db.exec(`
@@ -18,6 +21,8 @@ export function forgetWhatRan(db: DatabaseSync): number {
     UPDATE takeover SET walker = NULL, walker_until = NULL;
     DELETE FROM removal_holds;
     DELETE FROM processes;
+    DELETE FROM secrets WHERE kind IN ('refresh', 'session');
+    DELETE FROM signing_keys;
   `)
   return uploads
 }

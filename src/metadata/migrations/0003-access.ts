@@ -22,6 +22,7 @@ CREATE TABLE users (
   created_by TEXT NOT NULL,
   last_used_at INTEGER
 ) STRICT;
+CREATE INDEX users_administrators ON users (is_admin) WHERE is_admin = 1;
 
 CREATE TABLE groups (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
