@@ -8,20 +8,5 @@ export const audit = section('The record of who did what.', {
     default: 1_000_000,
     min: 1000,
   }),
+  log: flag({ doc: 'Writes each entry into the log as well, as one line.', default: false }),
 })
-
-/** Zero: no limit. */
-export const ratelimits = section(
-  'How much one client may ask for. What is beyond is answered 429 with Retry-After.',
-  {
-    requests: integer({
-      doc: 'Requests a second of one account, or of one address that did not sign in. 0: no limit.',
-      default: 0,
-    }),
-    bytes: integer({
-      doc: 'MiB a second, in the mean of a minute, that one account or address may pull. 0: no limit.',
-      default: 0,
-    }),
-    uploads: integer({ doc: 'Uploads at a time of one account or address. 0: no limit.', default: 0 }),
-  },
-)
