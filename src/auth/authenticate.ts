@@ -22,6 +22,8 @@ export type Gate = {
   authorize(principal: Principal, permission: Permission): Verdict | Promise<Verdict>
   /** `WWW-Authenticate` of the answer; undefined: none. */
   challenge(request: IncomingMessage, refused: Refused): string | undefined
+  /** `detail` of the error in the answer's body, where the error itself has none. */
+  detail?(request: IncomingMessage, refused: Refused): unknown
 }
 
 /** Everyone may do everything: what `registry:2` does without an `auth` section. */

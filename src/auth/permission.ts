@@ -31,4 +31,6 @@ export type Guard = {
   may(principal: Principal, action: RepositoryAction, repository: RepositoryName): boolean | Promise<boolean>
   /** Whether a push may point a tag that is there to something else. */
   mayMoveTags(principal: Principal, repository: RepositoryName): boolean | Promise<boolean>
+  /** Whether lists of repositories are shown whole to who may ask for them, beyond what they may pull. Absent: no. */
+  seesAllNames?(principal: Principal): boolean
 }

@@ -1,5 +1,6 @@
 /** Sending errors. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Refused } from '../auth/authenticate.ts'
 import type { Permission } from '../auth/permission.ts'
 import type { Principal } from '../auth/principal.ts'
 import { RegistryError } from '../oci/error.ts'
@@ -65,8 +66,9 @@ function observe(settings: Settings, asked: Asked, error: RegistryError, content
   })
 }
 
-function send(settings: Settings, asked: Asked, error: RegistryError): void {
+function send(settings: Settings, asked: Asked, plain: RegistryError): void {
   const { request, response, requestId } = asked
+  const error = withDetail(settings, asked, plain)
   const body = errorBody(error, requestId)
   observe(settings, asked, error, body.byteLength)
   response.writeHead(error.status, [
@@ -83,16 +85,25 @@ function send(settings: Settings, asked: Asked, error: RegistryError): void {
   else response.end(body)
 }
 
-function headersFor(
-  settings: Settings,
-  { request, route, permissions, principal }: Asked,
-  error: RegistryError,
-): string[] {
+/** What a request would have needed is the gate's to say. */
+function withDetail({ gate }: Settings, asked: Asked, error: RegistryError): RegistryError {
+  if (error.code !== 'UNAUTHORIZED' || error.detail !== undefined) return error
+  const detail = gate.detail?.(asked.request, refusedOf(asked, error))
+  if (detail === undefined) return error
+  return new RegistryError(error.code, error.message, { detail, cause: error.cause })
+}
+
+function refusedOf({ permissions, principal }: Asked, error: RegistryError): Refused {
+  return { permissions: permissions ?? [], principal, error }
+}
+
+function headersFor(settings: Settings, asked: Asked, error: RegistryError): string[] {
+  const { request, route } = asked
   const headers: string[] = []
   if (error.status === 405) headers.push('Allow', route?.kind === 'otherMethod' ? route.allow : 'GET, HEAD')
   if (error.retryAfter !== undefined) headers.push('Retry-After', `${error.retryAfter}`)
   if (error.code === 'UNAUTHORIZED') {
-    const challenge = settings.gate.challenge(request, { permissions: permissions ?? [], principal, error })
+    const challenge = settings.gate.challenge(request, refusedOf(asked, error))
     if (challenge !== undefined) headers.push('WWW-Authenticate', challenge)
   }
   if (error.code === 'RANGE_INVALID' && route?.kind === 'getBlob') {
