@@ -13,6 +13,8 @@ const HANDLER: Readonly<Record<RouteKind, string>> = {
   ping: 'base',
   discover: 'extensions',
   listRepositories: 'catalog',
+  searchPing: 'search',
+  searchRepositories: 'search',
   getBlob: 'blob',
   statBlob: 'blob',
   deleteBlob: 'blob',

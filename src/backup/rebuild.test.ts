@@ -124,7 +124,7 @@ function createWorld(root: string, seed: number) {
     }
     const tags = random(3) === 0 ? [] : ([`v${random(6)}`] as Tag[])
     const row = await repositoryOf(db, repository)
-    const outcome = await putManifestRows(db, row, digest, bytes, parsed, () => true, tags, actor())
+    const outcome = await putManifestRows(db, row, digest, bytes, parsed, () => true, { tags }, actor())
     if (outcome.kind === 'stored') manifests.push({ repository, digest, size: bytes.length })
   }
 

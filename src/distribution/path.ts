@@ -1,7 +1,17 @@
 /** The paths of the protocol: which endpoint, of which repository. Names contain slashes, so they are read from the right. */
 
 export type Endpoint =
-  'base' | 'catalog' | 'discover' | 'manifest' | 'blob' | 'uploads' | 'upload' | 'tags' | 'referrers'
+  | 'base'
+  | 'catalog'
+  | 'search'
+  | 'searchPing'
+  | 'discover'
+  | 'manifest'
+  | 'blob'
+  | 'uploads'
+  | 'upload'
+  | 'tags'
+  | 'referrers'
 
 /** A path taken apart, nothing decoded yet; `name` and `tail` are empty where the endpoint has none. */
 export type Path = {
@@ -40,6 +50,17 @@ export function takeApart(
   if (before.endsWith('/referrers')) return named(path, 'referrers', before.slice(0, -10), tail)
   return undefined
 }
+
+/** What is left of version 1 of the protocol. */
+export function takeSearchApart(path: string, query: string): Path | undefined {
+  const endpoint = SEARCH_PATHS.get(path.endsWith('/') ? path.slice(0, -1) : path)
+  return endpoint && { endpoint, name: '', tail: '', query, host: undefined, namespaceHeader: undefined }
+}
+
+const SEARCH_PATHS: ReadonlyMap<string, Endpoint> = new Map([
+  ['/v1/search', 'search'],
+  ['/v1/_ping', 'searchPing'],
+])
 
 function named(path: Path, endpoint: Endpoint, name: string, tail: string): Path {
   path.endpoint = endpoint

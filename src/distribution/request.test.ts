@@ -21,8 +21,6 @@ const TABLE: readonly (readonly [request: string, outcome: string])[] = [
   ['POST /', 'root'],
   ['GET /?x=1', 'root'],
   ['GET /index.html', '!UNSUPPORTED 404'],
-  ['GET /v1/_ping', '!UNSUPPORTED 404'],
-  ['GET /v1/search?q=a', '!UNSUPPORTED 404'],
   ['GET /v3/', '!UNSUPPORTED 404'],
   ['GET /v22/', '!UNSUPPORTED 404'],
   ['GET //v2/', '!UNSUPPORTED 404'],
@@ -227,6 +225,16 @@ const TABLE: readonly (readonly [request: string, outcome: string])[] = [
   ['GET /v2/_catalog?n=x', '!PAGINATION_NUMBER_INVALID 400'],
   ['GET /v2/_catalog?last=%00', '!NAME_INVALID 400'],
   ['POST /v2/_catalog', 'otherMethod GET'],
+  ['GET /v1/search?q=ng&n=25', 'searchRepositories text=ng n=25'],
+  ['GET /v1/search/?n=3&q=a%2Fb%25', 'searchRepositories text=a/b% n=3'],
+  ['GET /v1/search', 'searchRepositories text= n=-'],
+  ['GET /v1/search?q=%0a', '!NAME_INVALID 400'],
+  ['GET /v1/search?q=a&n=-1', '!PAGINATION_NUMBER_INVALID 400'],
+  ['POST /v1/search', 'otherMethod GET'],
+  ['OPTIONS /v1/search', 'options GET'],
+  ['GET /v1/_ping', 'searchPing'],
+  ['GET /v1/search/x', '!UNSUPPORTED 404'],
+  ['GET /v1/repositories/a/tags', '!UNSUPPORTED 404'],
   ['GET /v2/_oci/ext/discover', 'discover'],
   ['POST /v2/_oci/ext/discover', 'otherMethod GET'],
   ['GET /v2/a/_oci/ext/discover', '!UNSUPPORTED 404'],
@@ -274,7 +282,9 @@ function shown(route: Route): string {
   if ('algorithm' in route) words.push(`algorithm=${route.algorithm ?? '-'}`)
   if ('from' in route) words.push(`from=${route.from ?? '-'}`)
   if ('artifactType' in route) words.push(`type=${route.artifactType ?? '-'}`)
-  if ('n' in route) words.push(`n=${route.n ?? '-'}`, `last=${route.last ?? '-'}`)
+  if ('text' in route) words.push(`text=${route.text}`)
+  if ('n' in route) words.push(`n=${route.n ?? '-'}`)
+  if ('last' in route) words.push(`last=${route.last ?? '-'}`)
   return words.join(' ')
 }
 
@@ -302,6 +312,8 @@ test('with a prefix the API is below it and nowhere else; / stays', () => {
     ['/reg/v2/', 'ping'],
     ['/reg/v2', 'redirect'],
     ['/reg/v2/a/tags/list', 'listTags a n=- last=-'],
+    ['/v1/search?q=a', 'searchRepositories text=a n=-'],
+    ['/reg/v1/search?q=a', 'searchRepositories text=a n=-'],
     ['/v2/', '!UNSUPPORTED 404'],
     ['/reg/', '!UNSUPPORTED 404'],
     ['/reg', '!UNSUPPORTED 404'],

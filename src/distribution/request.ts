@@ -10,7 +10,7 @@ import {
   type RepositoryName,
   type Tag,
 } from '../oci/reference.ts'
-import { takeApart, type Endpoint, type Path } from './path.ts'
+import { takeApart, takeSearchApart, type Endpoint, type Path } from './path.ts'
 import { parsePageSize, percentDecode, queryValue, queryValues } from './query.ts'
 import { resolveRepository } from './resolve-repository.ts'
 import type { InRepository, ListQuery, Route } from './route.ts'
@@ -36,14 +36,15 @@ export function parseRequest(
   let path = mark < 0 ? target : target.slice(0, mark)
   const query = mark < 0 ? '' : target.slice(mark + 1)
   if (path === '/') return { kind: 'root' }
-  if (prefix !== '') {
+  // Clients search at the root of the host, whatever stands before names there.
+  if (prefix !== '' && takeSearchApart(path, query) === undefined) {
     if (!path.startsWith(prefix)) throw noSuchEndpoint(path)
     path = path.slice(prefix.length)
   }
   if (path === '/v2') return { kind: 'redirect' }
-  if (!path.startsWith('/v2/')) throw noSuchEndpoint(path)
-
-  const parts = takeApart(path.slice(4), query, host, namespaceHeader)
+  const parts = path.startsWith('/v2/')
+    ? takeApart(path.slice(4), query, host, namespaceHeader)
+    : takeSearchApart(path, query)
   if (parts === undefined) throw noSuchEndpoint(path)
   const methods = ENDPOINTS[parts.endpoint]
   const build = methods.build.get(method)
@@ -60,7 +61,7 @@ function originForm(url: string): string {
 
 function noSuchEndpoint(path: string): RegistryError {
   const message = path.startsWith('/v1/')
-    ? 'this registry speaks version 2 of the protocol only: its API is below /v2/'
+    ? 'of version 1 of the protocol this registry has the search only: its API is below /v2/'
     : 'there is no such endpoint: the API is below /v2/, see the OCI Distribution Specification, "Endpoints"'
   return new RegistryError('UNSUPPORTED', message, { status: 404 })
 }
@@ -77,6 +78,8 @@ const ENDPOINTS: Record<Endpoint, { allow: string; build: ReadonlyMap<string, Bu
   catalog: endpoint({
     GET: (path) => ({ kind: 'listRepositories', ...listQuery(path, 'NAME_INVALID') }),
   }),
+  search: endpoint({ GET: searchRepositories }),
+  searchPing: endpoint({ GET: () => ({ kind: 'searchPing' }) }),
   manifest: endpoint({
     GET: (path) => ({ kind: 'getManifest', ...inRepository(path), reference: referenceOf(path) }),
     HEAD: (path) => ({ kind: 'statManifest', ...inRepository(path), reference: referenceOf(path) }),
@@ -197,6 +200,15 @@ function listReferrers(path: Path): Route {
     artifactType,
     n,
     last: last === undefined ? last : parseDigest(last),
+  }
+}
+
+/** Docker Registry API V1, "Search". */
+function searchRepositories({ query }: Path): Route {
+  return {
+    kind: 'searchRepositories',
+    text: queryValue(query, 'q', 'NAME_INVALID') ?? '',
+    n: parsePageSize(query),
   }
 }
 

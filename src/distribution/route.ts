@@ -26,6 +26,10 @@ export type Route =
   | { kind: 'discover' }
   /** GET /v2/_catalog (Docker Registry HTTP API V2, "Listing Repositories") */
   | ({ kind: 'listRepositories' } & ListQuery)
+  /** GET /v1/_ping: what docker asks before it searches */
+  | { kind: 'searchPing' }
+  /** GET /v1/search: what `docker search` and `podman search` ask, of the API before `/v2/` */
+  | { kind: 'searchRepositories'; text: string; n: number | undefined }
   /** end-2: GET /v2/<name>/blobs/<digest> */
   | ({ kind: 'getBlob'; digest: Digest } & InRepository)
   /** end-2: HEAD /v2/<name>/blobs/<digest> */

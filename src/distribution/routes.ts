@@ -7,6 +7,7 @@ import type { Exchange } from './exchange.ts'
 import { listReferrers, listRepositories, listTags } from './listings.ts'
 import { deleteManifest, getManifest, putManifest, statManifest } from './manifests.ts'
 import type { InRepository, Route, RouteKind, RouteOf } from './route.ts'
+import { pingForSearch, searchRepositories } from './search.ts'
 import {
   appendUpload,
   cancelUpload,
@@ -48,6 +49,9 @@ const ROUTES: RouteTable = {
   ping: { permission: registry, handle: ping },
   discover: { permission: registry, handle: discover },
   listRepositories: { permission: () => CATALOG, handle: listRepositories },
+  // Says nothing of anybody.
+  searchPing: { permission: nobody, handle: pingForSearch },
+  searchRepositories: { permission: () => CATALOG, handle: searchRepositories },
   listTags: { permission: pull, handle: listTags },
   listReferrers: { permission: pull, handle: listReferrers },
   getManifest: { permission: pull, handle: getManifest },
@@ -66,6 +70,9 @@ const ROUTES: RouteTable = {
   finishUpload: { permission: push, handle: finishUpload },
   cancelUpload: { permission: push, handle: cancelUpload },
 }
+
+/** Every kind there is. */
+export const ROUTE_KINDS = Object.keys(ROUTES) as readonly RouteKind[]
 
 /** The entry for a route; the table's type says that kind and entry belong together. */
 export function entryOf<R extends Route>(

@@ -4,6 +4,7 @@
  */
 import type { ObjectId } from '../blobs/blob-store.ts'
 import { type Digest, digestToBytes } from '../oci/digest.ts'
+import type { RepositoryName } from '../oci/reference.ts'
 import { type Actor, actorEntry } from './actor.ts'
 import type { Db, JournalEntry, Outcome, Statement, Step } from './database.ts'
 import { LOCK_REPOSITORY, type RepositoryRow } from './repositories.ts'
@@ -33,10 +34,10 @@ const FIND: Statement = {
         WHERE r.name = :repository AND r.deleted_at IS NULL AND l.unlinked_at IS NULL AND b.damaged_at IS NULL`,
   rows: true,
 }
-const FIND_SOURCE: Statement = {
-  name: 'find-any-link',
+const FIND_SOURCES: Statement = {
+  name: 'find-links',
   sql: `SELECT r.name FROM blob_links l JOIN repositories r ON r.id = l.repository_id JOIN blobs b ON b.digest = l.digest
-        WHERE l.digest = :digest AND l.unlinked_at IS NULL AND b.damaged_at IS NULL AND r.deleted_at IS NULL LIMIT 1`,
+        WHERE l.digest = :digest AND l.unlinked_at IS NULL AND b.damaged_at IS NULL AND r.deleted_at IS NULL LIMIT :limit`,
   rows: true,
 }
 
@@ -70,10 +71,10 @@ export async function findLinkedBlob(
   )
 }
 
-/** Some repository that has the blob. */
-export async function findAnySource(db: Db, digest: Digest): Promise<string | undefined> {
-  const [row] = await db.read(FIND_SOURCE, { digest: digestToBytes(digest) })
-  return row?.['name'] as string | undefined
+/** Some of the repositories that have the blob, at most `limit`. */
+export async function findSources(db: Db, digest: Digest, limit: number): Promise<RepositoryName[]> {
+  const rows = await db.read(FIND_SOURCES, { digest: digestToBytes(digest), limit })
+  return rows.map((row) => row['name'] as RepositoryName)
 }
 
 const INSERT_LIVE_OBJECT: Statement = {

@@ -6,7 +6,7 @@ import { type Actor, actorEntry, actorParams } from './actor.ts'
 import { LEASE_MS } from './blob-links.ts'
 import type { Db, JournalEntry, Statement, Step } from './database.ts'
 import { LOCK_REPOSITORY, PUBLISH_REPOSITORY, type RepositoryRow } from './repositories.ts'
-import { MOVE_TAGS, tagList } from './tags.ts'
+import { MOVE_TAGS, NONE_POINTS_ELSEWHERE, tagList } from './tags.ts'
 
 export type StoredManifest = {
   digest: Digest
@@ -166,8 +166,13 @@ export type PutOutcome =
   | { kind: 'stored' }
   | { kind: 'missing'; digests: readonly Digest[] }
   | { kind: 'other-type'; mediaType: string; isDeleted: boolean }
+  /** These tags point to something else, and are to stay there. */
+  | { kind: 'tags-taken'; tags: readonly Tag[] }
   /** The repository was deleted meanwhile: decide anew. */
   | { kind: 'repository-gone' }
+
+/** The tags that a manifest gets; with `keepsTags` only where none of them points to something else. */
+export type TagsOfPut = { tags: readonly Tag[]; keepsTags?: boolean }
 
 /** T4: the manifest, what it names, who waited for it, and its tags, or nothing of it. */
 export async function putManifestRows(
@@ -177,11 +182,12 @@ export async function putManifestRows(
   bytes: Uint8Array,
   manifest: ParsedManifest & ManifestDetails,
   isRequired: (reference: ManifestReference) => boolean,
-  tags: readonly Tag[],
+  { tags, keepsTags = false }: TagsOfPut,
   actor: Actor,
 ): Promise<PutOutcome> {
   const steps: Step[] = [
     LOCK_REPOSITORY,
+    ...(keepsTags ? [NONE_POINTS_ELSEWHERE] : []),
     { statement: OTHER_TYPE, expect: 0 },
     { statement: MISSING, expect: 0 },
     { statement: KEEP_FOLLOWERS },
@@ -209,8 +215,12 @@ export async function putManifestRows(
     journal: [journalEntry(repository.name, digest, bytes, manifest, tags, actor)],
   })
   if (outcome.done) return { kind: 'stored' }
-  if (outcome.missed === 0) return { kind: 'repository-gone' }
-  if (outcome.missed === 1) {
+  const missed = steps[outcome.missed]
+  if (missed === LOCK_REPOSITORY) return { kind: 'repository-gone' }
+  if (missed === NONE_POINTS_ELSEWHERE) {
+    return { kind: 'tags-taken', tags: outcome.rows.map((row) => row['name'] as Tag) }
+  }
+  if (missed?.statement === OTHER_TYPE) {
     const [other] = outcome.rows
     return {
       kind: 'other-type',

@@ -74,7 +74,16 @@ export async function pushManifest(db: Db, tags: readonly string[], name = 'a', 
   const digest = digestOf('sha256', bytes)
   const row = await repositoryOf(db, name)
   const parsed = parseManifest(mediaType, bytes, 100)
-  const outcome = await putManifestRows(db, row, digest, bytes, parsed, () => true, tags as Tag[], actorAt())
+  const outcome = await putManifestRows(
+    db,
+    row,
+    digest,
+    bytes,
+    parsed,
+    () => true,
+    { tags: tags as Tag[] },
+    actorAt(),
+  )
   if (outcome.kind !== 'stored') throw new Error(outcome.kind)
   return digest
 }

@@ -45,6 +45,15 @@ export const MOVE_TAGS: readonly Step[] = [
   { statement: KEEP_TAGGED },
 ]
 
+const POINT_ELSEWHERE: Statement = {
+  name: 'tags-that-point-elsewhere',
+  sql: `SELECT t.name FROM json_each(:tags) j -- CROSS: in this order
+        CROSS JOIN tags t ON t.repository_id = :repositoryId AND t.name = j.value ->> 'name' AND t.digest <> :digest`,
+  rows: true,
+}
+/** Refuses when one of `:tags` is there and points to something else than `:digest`. */
+export const NONE_POINTS_ELSEWHERE: Step = { statement: POINT_ELSEWHERE, expect: 0 }
+
 const LIST: Statement = {
   name: 'list-tags',
   sql: `SELECT t.name FROM repositories r JOIN tags t ON t.repository_id = r.id

@@ -114,7 +114,16 @@ test('a blob is not committed by an upload that somebody else has, nor into a re
     const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [] }))
     const manifest = parseManifest(MEDIA_TYPE.ociIndex, bytes, 1)
     const digest = digestOf('sha256', bytes)
-    const outcome = await putManifestRows(db, repository, digest, bytes, manifest, () => true, [], actorAt())
+    const outcome = await putManifestRows(
+      db,
+      repository,
+      digest,
+      bytes,
+      manifest,
+      () => true,
+      { tags: [] },
+      actorAt(),
+    )
     assert.deepEqual(outcome, { kind: 'repository-gone' })
     assert.deepEqual(await rowsOf(db, 'SELECT digest FROM blobs UNION ALL SELECT digest FROM manifests'), [])
   }))
@@ -136,7 +145,7 @@ test('a child that came first as a blob is held as a manifest when it is pushed 
       bytes,
       parsed,
       () => true,
-      [],
+      { tags: [] },
       actorAt(),
     )
     assert.equal(put.kind, 'stored')

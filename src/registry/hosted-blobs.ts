@@ -1,8 +1,8 @@
 /** Blobs: reading, mounting, unlinking. */
 import type { ByteSource, StoredObject } from '../blobs/blob-store.ts'
 import {
-  findAnySource,
   findLinkedBlob,
+  findSources,
   LEASE_PROMISE_MS,
   type LinkedBlob,
   markDamaged,
@@ -18,7 +18,7 @@ import type { RepositoryName } from '../oci/reference.ts'
 import { actorOf } from './actor.ts'
 import { type HostedParts, requireDeletes } from './hosted-parts.ts'
 import { hashAll } from './read-source.ts'
-import type { ByteRange, Call, Registry } from './registry.ts'
+import type { ByteRange, Call, IsReadable, Registry } from './registry.ts'
 import { areMostlyGone, createFilesCheck } from './sample-files.ts'
 import { ignoringFullDisk } from './storage-errors.ts'
 
@@ -26,6 +26,12 @@ type BlobVerbs = Pick<Registry, 'statBlob' | 'openBlob' | 'deleteBlob' | 'mountB
 /** No path of the server is told. */
 const FILES_GONE =
   'the registry does not find the files of most blobs: its disk may not be mounted. Its log says more; try again'
+
+/**
+ * Repositories that are considered as the source of a mount that names none. A blob that is nowhere to be read for who
+ * asks takes as long as one that is nowhere, but for these few decisions.
+ */
+const MAX_SOURCES = 50
 
 type Bounds = { first: number; last: number }
 
@@ -100,6 +106,17 @@ export function createHostedBlobs(parts: HostedParts): BlobVerbs {
     return source
   }
 
+  async function findSource(
+    digest: Digest,
+    isReadable: IsReadable | undefined,
+  ): Promise<RepositoryName | undefined> {
+    for (const source of await findSources(db, digest, isReadable === undefined ? 1 : MAX_SOURCES)) {
+      const readable = isReadable?.(source) ?? true
+      if (readable === true || (await readable)) return source
+    }
+    return undefined
+  }
+
   return {
     async statBlob(_call, repository, digest) {
       const blob = await find(repository, digest)
@@ -124,8 +141,8 @@ export function createHostedBlobs(parts: HostedParts): BlobVerbs {
       const removed = row !== undefined && (await unlinkBlob(db, row, digest, rules.keepMs, actor))
       if (!removed) throw unknownBlob(digest)
     },
-    async mountBlob(call, repository, digest, from) {
-      const source = from ?? (await findAnySource(db, digest))
+    async mountBlob(call, repository, digest, from, isReadable) {
+      const source = from ?? (await findSource(digest, isReadable))
       if (source === undefined) return 'unavailable'
       const known = await findLinkedBlob(db, source, digest)
       if (known === undefined) return 'unavailable'

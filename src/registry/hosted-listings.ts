@@ -1,4 +1,5 @@
 /** Lists: tags, repositories, referrers. */
+import { createTurns } from '../lib/turns.ts'
 import { existingManifests, findManifest } from '../metadata/manifests.ts'
 import { listReferrerRows } from '../metadata/referrers.ts'
 import { findRepository, listRepositoryNames } from '../metadata/repositories.ts'
@@ -9,11 +10,13 @@ import { RegistryError } from '../oci/error.ts'
 import { fallbackTag, parseManifest } from '../oci/manifest.ts'
 import { parseTag, type RepositoryName } from '../oci/reference.ts'
 import type { HostedParts } from './hosted-parts.ts'
-import type { Registry } from './registry.ts'
+import type { NamePage, Page, Registry } from './registry.ts'
+import { searchNames } from './search-names.ts'
 
-type ListingVerbs = Pick<Registry, 'listTags' | 'listReferrers' | 'listRepositories'>
+type ListingVerbs = Pick<Registry, 'listTags' | 'listReferrers' | 'listRepositories' | 'searchRepositories'>
 
 export function createHostedListings({ db, rules }: HostedParts): ListingVerbs {
+  const takeTurn = createTurns()
   /** Referrers that a client listed itself, under the fallback tag, because the registry before had no referrers API. */
   async function fallbackReferrers(repository: RepositoryName, subject: Digest): Promise<Descriptor[]> {
     const index = await findManifest(db, repository, { kind: 'tag', tag: parseTag(fallbackTag(subject)) })
@@ -34,6 +37,11 @@ export function createHostedListings({ db, rules }: HostedParts): ListingVerbs {
         ...(artifactType && { artifactType }),
         ...(annotations && { annotations }),
       }))
+  }
+
+  async function listRepositories({ limit, after }: Page): Promise<NamePage> {
+    const names = await listRepositoryNames(db, after ?? '', limit + 1)
+    return { names: names.slice(0, limit), more: names.length > limit }
   }
 
   return {
@@ -72,9 +80,8 @@ export function createHostedListings({ db, rules }: HostedParts): ListingVerbs {
           : [...rows, ...fallback].sort((a, b) => (a.digest < b.digest ? -1 : a.digest > b.digest ? 1 : 0))
       return { descriptors: all.slice(0, limit), more: more || all.length > limit }
     },
-    async listRepositories(_call, { limit, after }) {
-      const names = await listRepositoryNames(db, after ?? '', limit + 1)
-      return { names: names.slice(0, limit), more: names.length > limit }
-    },
+    listRepositories: (_call, page) => listRepositories(page),
+    searchRepositories: (call, text, page) =>
+      searchNames(listRepositories, text, page, call.signal, takeTurn),
   }
 }

@@ -13,7 +13,7 @@ import { deleteManifestRow, deleteTagRow } from '../metadata/deletions.ts'
 import { algorithmOf, type Digest, digestOf } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import { type ManifestReference, type ParsedManifest, parseManifest } from '../oci/manifest.ts'
-import type { Reference, RepositoryName } from '../oci/reference.ts'
+import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'
 import { actorOf } from './actor.ts'
 import { type HostedParts, type HostedRules, requireDeletes } from './hosted-parts.ts'
 import { readImageConfig } from './image-config.ts'
@@ -61,7 +61,7 @@ export function createHostedManifests(parts: HostedParts): ManifestVerbs {
       const actor = actorOf(call, clock.now())
       const row = await findOrCreateRepository(db, repository, actor.principalName, actor.now)
       const isRequired = (reference: ManifestReference) => mustBeHere(reference, manifest, rules)
-      const outcome = await putManifestRows(db, row, digest, put.bytes, manifest, isRequired, put.tags, actor)
+      const outcome = await putManifestRows(db, row, digest, put.bytes, manifest, isRequired, put, actor)
       if (outcome.kind !== 'repository-gone') return outcome
     }
   }
@@ -84,6 +84,7 @@ export function createHostedManifests(parts: HostedParts): ManifestVerbs {
       const outcome = await store(call, repository, put, digest, { ...manifest, ...details })
       if (outcome.kind === 'missing') throw missingReferences(outcome.digests)
       if (outcome.kind === 'other-type') throw otherType(outcome)
+      if (outcome.kind === 'tags-taken') throw tagsTaken(outcome.tags)
       return { digest, ...(manifest.subject && { subject: manifest.subject.digest }) }
     },
     async deleteManifest(call, repository, digest) {
@@ -120,6 +121,16 @@ function otherType({ mediaType, isDeleted }: PutOutcome & { kind: 'other-type' }
     ? `these bytes were deleted here as ${mediaType} and can still be restored as that: push them with that type, or empty the trash first`
     : `these bytes are stored here as ${mediaType}; the same digest cannot mean something else`
   return new RegistryError('MANIFEST_INVALID', why)
+}
+
+function tagsTaken(tags: readonly Tag[]): RegistryError {
+  const names = tags.map((tag) => `"${tag}"`).join(', ')
+  const what = tags.length === 1 ? `the tag ${names} is` : `the tags ${names} are`
+  return new RegistryError(
+    'DENIED',
+    `${what} there and stay as they are: you may create tags here, not move them. Push under a new tag, or ask for "push"`,
+    { detail: { tags } },
+  )
 }
 
 function missingReferences(digests: readonly Digest[]): RegistryError {

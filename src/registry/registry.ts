@@ -65,10 +65,19 @@ export type ManifestPut = {
   /** The digest in the URL, which the bytes must have. Absent: pushed by tag. */
   digest?: Digest
   tags: readonly Tag[]
+  /** A tag that is there stays where it points: one that points elsewhere is DENIED, and nothing is stored. */
+  keepsTags?: boolean
 }
 
 export type NamePage = { names: readonly string[]; more: boolean }
 type ReferrerPage = { descriptors: readonly Descriptor[]; more: boolean }
+export type FoundNames = {
+  names: readonly string[]
+  /** The search goes on behind this name, which need not be among those found. Absent: that was all. */
+  next?: string
+}
+/** Whether something of this repository may be shown to who asks. */
+export type IsReadable = (repository: RepositoryName) => boolean | Promise<boolean>
 /** At most `limit` entries after `after` (exclusive), in byte order. */
 export type Page = { limit: number; after?: string | undefined }
 
@@ -82,7 +91,8 @@ export type Registry = {
     reference: Reference,
   ): Promise<{ digest: Digest; mediaType: string; size: number }>
   /**
-   * @throws MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN (detail: the digests that are missing), DIGEST_INVALID
+   * @throws MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN (detail: the digests that are missing), DIGEST_INVALID, DENIED (it
+   * keeps tags, and one of them points to something else; detail: those tags)
    */
   putManifest(
     call: Call,
@@ -107,12 +117,16 @@ export type Registry = {
   deleteBlob(call: Call, repository: RepositoryName, digest: Digest): Promise<void>
   /** A whole blob in one request (end-4b). @throws DIGEST_INVALID, SIZE_INVALID */
   putBlob(call: Call, repository: RepositoryName, digest: Digest, chunk: Chunk): Promise<void>
-  /** Without `from`: any repository that the caller may read. Both outcomes are ordinary. */
+  /**
+   * Without `from`: from some repository that has it, of those that `isReadable` allows (absent: all); it is not looked
+   * for in many. Both outcomes are ordinary.
+   */
   mountBlob(
     call: Call,
     repository: RepositoryName,
     digest: Digest,
     from: RepositoryName | undefined,
+    isReadable?: IsReadable,
   ): Promise<'mounted' | 'unavailable'>
 
   startUpload(
@@ -149,4 +163,10 @@ export type Registry = {
     page: Page,
   ): Promise<ReferrerPage>
   listRepositories(call: Call, page: Page): Promise<NamePage>
+  /**
+   * Repositories whose names contain `text`, in order. One call looks at a bounded number of names, so that it may find
+   * fewer than `limit` although there are more: `next` says where to go on.
+   * @param text compared as it is, but for capitals
+   */
+  searchRepositories(call: Call, text: string, page: Page): Promise<FoundNames>
 }

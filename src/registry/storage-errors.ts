@@ -54,6 +54,7 @@ export function withStorageErrors(inner: Registry): Registry {
     listTags: (...args) => told(inner.listTags(...args)),
     listReferrers: (...args) => told(inner.listReferrers(...args)),
     listRepositories: (...args) => told(inner.listRepositories(...args)),
+    searchRepositories: (...args) => told(inner.searchRepositories(...args)),
     statBlob: (...args) => told(inner.statBlob(...args)),
     putManifest: (...args) => told(inner.putManifest(...args)),
     deleteManifest: (...args) => told(inner.deleteManifest(...args)),

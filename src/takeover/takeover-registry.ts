@@ -1,6 +1,8 @@
 /** A registry whose repositories may still lie in a folder of CNCF Distribution: each is imported before it is asked. */
+import { createTurns } from '../lib/turns.ts'
 import type { RepositoryName } from '../oci/reference.ts'
-import type { Registry } from '../registry/registry.ts'
+import type { Call, NamePage, Page, Registry } from '../registry/registry.ts'
+import { searchNames } from '../registry/search-names.ts'
 import { translateStorageError } from '../registry/storage-errors.ts'
 import type { Takeover } from './takeover.ts'
 
@@ -9,6 +11,7 @@ export function createTakeoverRegistry(
   inner: Registry,
   takeover: Pick<Takeover, 'ensure' | 'listWaiting' | 'isComplete'>,
 ): Registry {
+  const takeTurn = createTurns()
   /** Undefined: nothing is to be waited for. */
   const waitFor = (...names: RepositoryName[]): Promise<unknown> | undefined =>
     takeover.isComplete()
@@ -36,9 +39,9 @@ export function createTakeoverRegistry(
     putBlob: (call, name, digest, chunk) =>
       after(waitFor(name), () => inner.putBlob(call, name, digest, chunk)),
     // Without `from` it is what has been imported that is looked at: "unavailable" only means an upload.
-    mountBlob: (call, name, digest, from) =>
+    mountBlob: (call, name, digest, from, isReadable) =>
       after(waitFor(name, ...(from === undefined ? [] : [from])), () =>
-        inner.mountBlob(call, name, digest, from),
+        inner.mountBlob(call, name, digest, from, isReadable),
       ),
     startUpload: (call, name, algorithm) =>
       after(waitFor(name), () => inner.startUpload(call, name, algorithm)),
@@ -51,27 +54,29 @@ export function createTakeoverRegistry(
     listTags: (call, name, page) => after(waitFor(name), () => inner.listTags(call, name, page)),
     listReferrers: (call, name, subject, artifactType, page) =>
       after(waitFor(name), () => inner.listReferrers(call, name, subject, artifactType, page)),
-    async listRepositories(call, page) {
-      if (takeover.isComplete()) return inner.listRepositories(call, page)
-      // As far as the rows fill the page, so that a folder that is almost done is not walked to its end.
-      const first = await inner.listRepositories(call, page)
-      const last = first.more ? first.names.at(-1) : undefined
-      const waiting = await takeover
-        .listWaiting(page.after ?? '', page.limit, last)
-        .catch((error: unknown) => {
-          throw translateStorageError(error)
-        })
-      // Again: what was imported between the two looks is in the rows now.
-      const here = await inner.listRepositories(call, page)
-      return merge(waiting, here, page.limit, last)
-    },
+    listRepositories,
+    searchRepositories: (call, text, page) =>
+      takeover.isComplete()
+        ? inner.searchRepositories(call, text, page)
+        : searchNames((part) => listRepositories(call, part), text, page, call.signal, takeTurn),
   } satisfies Registry
+
+  async function listRepositories(call: Call, page: Page): Promise<NamePage> {
+    if (takeover.isComplete()) return inner.listRepositories(call, page)
+    // As far as the rows fill the page, so that a folder that is almost done is not walked to its end.
+    const first = await inner.listRepositories(call, page)
+    const last = first.more ? first.names.at(-1) : undefined
+    const waiting = await takeover.listWaiting(page.after ?? '', page.limit, last).catch((error: unknown) => {
+      throw translateStorageError(error)
+    })
+    // Again: what was imported between the two looks is in the rows now.
+    const here = await inner.listRepositories(call, page)
+    return merge(waiting, here, page.limit, last)
+  }
 }
 
-type Names = { names: readonly string[]; more: boolean }
-
 /** @param last what comes behind this name belongs to later pages */
-function merge(one: Names, other: Names, limit: number, last: string | undefined): Names {
+function merge(one: NamePage, other: NamePage, limit: number, last: string | undefined): NamePage {
   const names = [...new Set([...one.names, ...other.names])].sort()
   const wanted = last === undefined ? names : names.filter((name) => name <= last)
   const more = last !== undefined || one.more || other.more || names.length > limit

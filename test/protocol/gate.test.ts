@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Permission } from '../../src/auth/permission.ts'
 import { RegistryError } from '../../src/oci/error.ts'
+import { createGuardedRegistry } from '../../src/registry/guarded.ts'
 import { errorCode, image, sha256, startProtocol } from './start.ts'
 
 const D = `sha256:${'0'.repeat(64)}`
@@ -13,6 +14,7 @@ const ASKED: readonly (readonly [line: string, permission: string])[] = [
   ['GET /v2/', 'registry'],
   ['GET /v2/_oci/ext/discover', 'registry'],
   ['GET /v2/_catalog', 'catalog'],
+  ['GET /v1/search?q=r', 'catalog'],
   ['GET /v2/r/tags/list', 'r pull'],
   [`GET /v2/r/referrers/${D}`, 'r pull'],
   ['GET /v2/r/manifests/v1', 'r pull'],
@@ -31,7 +33,7 @@ const ASKED: readonly (readonly [line: string, permission: string])[] = [
   ['DELETE /v2/r/manifests/v1', 'r delete'],
   [`DELETE /v2/r/blobs/${D}`, 'r delete'],
 ]
-const FREE = ['GET /', 'GET /v2', 'OPTIONS /v2/', 'PUT /v2/', 'GET /v2/nothing']
+const FREE = ['GET /', 'GET /v2', 'GET /v1/_ping', 'OPTIONS /v2/', 'PUT /v2/', 'GET /v2/nothing']
 
 function shown(permission: Permission): string {
   return permission.on === 'repository' ? `${permission.repository} ${permission.action}` : permission.on
@@ -86,13 +88,13 @@ test('the catalog shows what the asker may read, in full pages', async (t) => {
     gate: {
       authenticate: () => ({ ...anonymousPrincipal, id: 'u', name: 'u', kind: 'user' as const }),
       challenge: () => undefined,
-      authorize: (_principal, permission) =>
-        permission.on === 'repository' &&
-        permission.action === 'pull' &&
-        /[24680]$/.test(permission.repository)
-          ? 'denied'
-          : 'allowed',
+      authorize: () => 'allowed',
     },
+    wrap: (registry) =>
+      createGuardedRegistry(registry, {
+        may: (_principal, action, repository) => action === 'push' || /[13579]$/.test(repository),
+        mayMoveTags: () => true,
+      }),
   })
   for (let i = 1; i <= 9; i += 1) {
     await server.push(`r${i}`, '{}')
@@ -104,6 +106,76 @@ test('the catalog shows what the asker may read, in full pages', async (t) => {
   const second = await server.ask('GET /v2/_catalog?n=3&last=r5')
   assert.deepEqual(JSON.parse(second.text), { repositories: ['r7', 'r9'] })
   assert.equal(second.headers.link, undefined)
+})
+
+test('a search shows what the asker may read, and names nothing else', async (t) => {
+  const server = await startProtocol(t, {
+    gate: {
+      authenticate: (request) =>
+        request.headers.authorization === undefined
+          ? anonymousPrincipal
+          : { ...anonymousPrincipal, id: 'u', name: 'u', kind: 'user' as const },
+      challenge: () => 'Basic realm="r"',
+      authorize: () => 'allowed',
+    },
+    wrap: (registry) =>
+      createGuardedRegistry(registry, {
+        may: ({ kind }, action, repository) =>
+          action === 'push' || (kind === 'user' && repository !== 'hidden/app') || repository === 'open/app',
+        mayMoveTags: () => true,
+      }),
+  })
+  for (const name of ['hidden/app', 'open/app', 'team/app']) {
+    await server.push(name, '{}')
+    await server.pushManifest(name, 'v1', image('{}'))
+  }
+  const found = async (query: string, headers: Record<string, string> = {}) => {
+    const reply = await server.ask(`GET /v1/search?${query}`, { headers })
+    assert.equal(reply.status, 200, reply.text)
+    assert.equal(reply.headers['content-type'], 'application/json')
+    return JSON.parse(reply.text) as { num_results: number; query: string; results: { name: string }[] }
+  }
+  const authorization = 'Basic dTp1'
+  const result = { description: '', star_count: 0, is_official: false, is_automated: false }
+  assert.deepEqual(await found('q=APP&n=25', { authorization }), {
+    num_results: 2,
+    query: 'APP',
+    results: [
+      { name: 'open/app', ...result },
+      { name: 'team/app', ...result },
+    ],
+  })
+  for (const [query, count] of [
+    ['q=app&n=1', 1],
+    ['q=app&n=0', 1],
+    ['q=app&n=99999999999999999999', 2],
+    ['', 2],
+    ['q=hidden', 0],
+    ['q=%25', 0],
+    ['q=a_p', 0],
+  ] as const) {
+    assert.equal((await found(query, { authorization })).num_results, count, query)
+  }
+  assert.deepEqual(
+    (await found('q=app', { 'x-docker-token': 'true' })).results.map(({ name }) => name),
+    ['open/app'],
+  )
+  // podman asks without its credentials first: told to sign in, it goes on with the catalog.
+  const headers = { 'docker-distribution-api-version': 'registry/2.0' }
+  const refused = await server.ask('GET /v1/search?q=app', { headers })
+  assert.deepEqual([refused.status, refused.headers['www-authenticate']], [401, 'Basic realm="r"'])
+  for (const [line, status] of [
+    ['GET /v1/search?q=%00', 400],
+    ['GET /v1/search?q=a&n=many', 400],
+    ['DELETE /v1/search?q=a', 405],
+    ['GET /v1/_ping', 404],
+  ] as const) {
+    const reply = await server.ask(line)
+    assert.equal(reply.status, status, line)
+    errorCode(reply)
+  }
+  const ping = await server.ask('GET /v1/_ping')
+  assert.equal(ping.headers['x-docker-registry-standalone'], 'false')
 })
 
 test('while a health check fails every address is 503, and names no path of the server', async (t) => {

@@ -1,5 +1,6 @@
 /** What clients rely on, one test for each point; which client, and where it says so, is in the point's name. */
 import { anonymousPrincipal } from '../../src/auth/principal.ts'
+import { createGuardedRegistry } from '../../src/registry/guarded.ts'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
@@ -183,11 +184,13 @@ test('12: a mount is 201, or 202 and an upload: never an error (containerd, jib,
     gate: {
       authenticate: () => ({ ...anonymousPrincipal, id: 'u', name: 'u', kind: 'user' as const }),
       challenge: () => undefined,
-      authorize: (_principal, permission) =>
-        permission.on === 'repository' && permission.repository === 'secret' && permission.action === 'pull'
-          ? 'denied'
-          : 'allowed',
+      authorize: () => 'allowed',
     },
+    wrap: (registry) =>
+      createGuardedRegistry(registry, {
+        may: (_principal, action, repository) => action !== 'pull' || repository !== 'secret',
+        mayMoveTags: () => true,
+      }),
   })
   const digest = await server.push('source', 'layer')
   const hidden = await server.push('secret', 'hidden')
@@ -202,6 +205,7 @@ test('12: a mount is 201, or 202 and an upload: never an error (containerd, jib,
     `mount=${digest}&from=nowhere`,
     `mount=${digest}&from=NOT%20A%20NAME`,
     `mount=${hidden}&from=secret`,
+    `mount=${hidden}`,
     'mount=nonsense&from=source',
   ]) {
     const reply = await server.ask(`POST /v2/r/blobs/uploads/?${query}`)

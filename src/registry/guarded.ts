@@ -1,0 +1,139 @@
+/**
+ * A registry that asks before each verb whether who calls may do that. The protocol asks at its door, too, by the entry
+ * of the route; this is the second lock, for whoever else calls the verbs, and the only one for what a request names
+ * beside its repository: the source of a mount, the repositories of a list, the tags that a push moves.
+ */
+import type { Guard, RepositoryAction } from '../auth/permission.ts'
+import { createTurns } from '../lib/turns.ts'
+import { RegistryError } from '../oci/error.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import type { Call, FoundNames, IsReadable, NamePage, Page, Registry } from './registry.ts'
+
+/** Names of a list that are looked at between two turns of the event loop. */
+const PAGE = 1000
+/** Times that a search goes on because what it found is not for who asks. */
+const MAX_SEARCHES = 100
+
+/**
+ * Where the guard answers at once, a verb costs one call more, and no promise. Lists show what who asks may pull.
+ * Every verb throws UNAUTHORIZED (to anonymous) or DENIED besides its own errors.
+ */
+export function createGuardedRegistry(registry: Registry, guard: Guard): Registry {
+  const takeTurn = createTurns()
+
+  function asked<T>(
+    action: RepositoryAction,
+    call: Call,
+    name: RepositoryName,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const may = guard.may(call.principal, action, name)
+    if (may === true) return work()
+    if (may === false) return Promise.reject(refusal(call))
+    return may.then((isAllowed) => (isAllowed ? work() : Promise.reject(refusal(call))))
+  }
+
+  const readableBy =
+    (call: Call): IsReadable =>
+    (name) =>
+      guard.may(call.principal, 'pull', name)
+
+  async function mountFrom(
+    call: Call,
+    name: RepositoryName,
+    digest: Parameters<Registry['mountBlob']>[2],
+    from: RepositoryName | undefined,
+  ): Promise<'mounted' | 'unavailable'> {
+    // As if the source were not there: clients upload then, and give up on an error.
+    if (from !== undefined && !(await guard.may(call.principal, 'pull', from))) return 'unavailable'
+    return registry.mountBlob(call, name, digest, from, readableBy(call))
+  }
+
+  function putManifest(...[call, name, put]: Parameters<Registry['putManifest']>) {
+    const store = (mayMove: boolean) =>
+      registry.putManifest(call, name, mayMove ? put : { ...put, keepsTags: true })
+    const may = put.tags.length === 0 || guard.mayMoveTags(call.principal, name)
+    return typeof may === 'boolean' ? store(may) : may.then(store)
+  }
+
+  /**
+   * Full pages, and `more` only where who asks may see more: all names are looked at, if need be, a part at a time. The
+   * next page begins behind a name that was shown, so that no other is ever told.
+   */
+  async function listRepositories(call: Call, { limit, after }: Page): Promise<NamePage> {
+    const isReadable = readableBy(call)
+    const names: string[] = []
+    let page = await registry.listRepositories(call, { limit, after })
+    for (;;) {
+      for (const name of page.names) {
+        const readable = isReadable(name as RepositoryName)
+        if (readable !== true && !(await readable)) continue
+        if (names.length === limit) return { names, more: true }
+        names.push(name)
+      }
+      if (!page.more || page.names.length === 0) return { names, more: false }
+      await takeTurn()
+      if (call.signal.aborted) return { names, more: false }
+      page = await registry.listRepositories(call, { limit: PAGE, after: page.names.at(-1) })
+    }
+  }
+
+  async function searchRepositories(call: Call, text: string, { limit, after }: Page): Promise<FoundNames> {
+    const isReadable = readableBy(call)
+    const names: string[] = []
+    let next = after
+    for (let searches = 0; searches < MAX_SEARCHES; searches += 1) {
+      if (searches > 0) await takeTurn()
+      if (call.signal.aborted) break
+      const found = await registry.searchRepositories(call, text, { limit: PAGE, after: next })
+      for (const name of found.names) {
+        const readable = isReadable(name as RepositoryName)
+        if (readable !== true && !(await readable)) continue
+        names.push(name)
+        if (names.length === limit) return { names, next: name }
+      }
+      next = found.next
+      if (next === undefined) break
+    }
+    // What was looked at last need not be for who asks, so it is not told where that was.
+    const last = next === undefined ? undefined : names.at(-1)
+    return last === undefined ? { names } : { names, next: last }
+  }
+
+  return {
+    getManifest: (call, name, reference) =>
+      asked('pull', call, name, () => registry.getManifest(call, name, reference)),
+    statManifest: (call, name, reference) =>
+      asked('pull', call, name, () => registry.statManifest(call, name, reference)),
+    putManifest: (call, name, put) => asked('push', call, name, () => putManifest(call, name, put)),
+    deleteManifest: (call, name, digest) =>
+      asked('delete', call, name, () => registry.deleteManifest(call, name, digest)),
+    deleteTag: (call, name, tag) => asked('delete', call, name, () => registry.deleteTag(call, name, tag)),
+    statBlob: (call, name, digest) => asked('pull', call, name, () => registry.statBlob(call, name, digest)),
+    openBlob: (call, name, digest, range) =>
+      asked('pull', call, name, () => registry.openBlob(call, name, digest, range)),
+    deleteBlob: (call, name, digest) =>
+      asked('delete', call, name, () => registry.deleteBlob(call, name, digest)),
+    putBlob: (call, name, digest, chunk) =>
+      asked('push', call, name, () => registry.putBlob(call, name, digest, chunk)),
+    mountBlob: (call, name, digest, from) =>
+      asked('push', call, name, () => mountFrom(call, name, digest, from)),
+    startUpload: (call, name, algorithm) =>
+      asked('push', call, name, () => registry.startUpload(call, name, algorithm)),
+    getUpload: (call, name, id) => asked('push', call, name, () => registry.getUpload(call, name, id)),
+    appendUpload: (call, name, id, chunk) =>
+      asked('push', call, name, () => registry.appendUpload(call, name, id, chunk)),
+    finishUpload: (call, name, id, digest, chunk) =>
+      asked('push', call, name, () => registry.finishUpload(call, name, id, digest, chunk)),
+    cancelUpload: (call, name, id) => asked('push', call, name, () => registry.cancelUpload(call, name, id)),
+    listTags: (call, name, page) => asked('pull', call, name, () => registry.listTags(call, name, page)),
+    listReferrers: (call, name, subject, artifactType, page) =>
+      asked('pull', call, name, () => registry.listReferrers(call, name, subject, artifactType, page)),
+    listRepositories,
+    searchRepositories,
+  } satisfies Registry
+}
+
+function refusal({ principal }: Call): RegistryError {
+  return new RegistryError(principal.kind === 'anonymous' ? 'UNAUTHORIZED' : 'DENIED')
+}
