@@ -7,17 +7,16 @@
  */
 import {
   closeSync,
-  fchownSync,
   mkdirSync,
   openSync,
   readdirSync,
   rmSync,
-  statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import type { JournalEntry } from './database.ts'
+import { giveToOwner } from './private-file.ts'
 
 const MAX_PENDING = 8 * 1024 * 1024
 const DAY_MS = 86_400_000
@@ -53,17 +52,6 @@ export function journalFiles(folder: string): { name: string; day: string }[] {
     const day = NAME.exec(name)?.[1]
     return day === undefined ? [] : [{ name, day }]
   })
-}
-
-/** A command may be run by root beside a registry that is not: that one must be able to read what it did. */
-function giveToOwner(descriptor: number, folder: string): void {
-  if (process.geteuid?.() !== 0) return
-  const { uid, gid } = statSync(folder)
-  try {
-    fchownSync(descriptor, uid, gid)
-  } catch {
-    // A network's disk that does not let root do so: the line counts more than who may read it.
-  }
 }
 
 export function createJournal(folder: string, processId: string, now: () => number = Date.now): Journal {

@@ -1,10 +1,11 @@
 /** Opens the database file: is it ours, is it of this version, may it lie here; and migrates it. */
-import { mkdirSync, statfsSync } from 'node:fs'
+import { existsSync, mkdirSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { DatabaseRefusedError } from '../database.ts'
 import { hasContent } from '../lost-database.ts'
 import { MIGRATIONS } from '../migrations/migrations.ts'
+import { createPrivateFile, makePrivate } from '../private-file.ts'
 import { isFull } from './apply.ts'
 import { type Ballast, withRoom } from './ballast.ts'
 import { listSnapshots } from './snapshot.ts'
@@ -91,6 +92,7 @@ function openOnce(path: string, options: OpenOptions): DatabaseSync {
   const isNew = path === ':memory:' || !hasContent(path)
   // Asked before anything is made, and again under the lock.
   if (isNew) options.beforeNew?.(false)
+  if (path !== ':memory:') keepPrivate(path)
   const db = new DatabaseSync(path, { timeout: options.waitMs ?? BUSY_TIMEOUT_MS })
   try {
     // Asked before anything is set: a foreign file is not touched.
@@ -104,6 +106,19 @@ function openOnce(path: string, options: OpenOptions): DatabaseSync {
     db.close()
     throw error
   }
+}
+
+/** What SQLite puts beside the file has the file's rights when it is made. */
+function keepPrivate(path: string): void {
+  if (!existsSync(path)) {
+    try {
+      return createPrivateFile(path)
+    } catch (error) {
+      // Another process was quicker.
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+  }
+  for (const suffix of ['', '-wal', '-shm']) makePrivate(`${path}${suffix}`)
 }
 
 /** Several processes, and readers beside a writer, need the write-ahead log and the shared memory it lives on. */

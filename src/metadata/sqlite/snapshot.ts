@@ -6,6 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { startThread } from '../../lib/start-thread.ts'
 import { syncPath } from '../../lib/sync-file.ts'
 import { pruneJournal } from '../journal.ts'
+import { createPrivateFile } from '../private-file.ts'
 
 const KEEP = 3
 /** What must be left when the copy is made: a snapshot is not worth a refused push. */
@@ -65,6 +66,7 @@ export function writeSnapshot(folders: SnapshotFolders, label: string): string {
 function copyDatabase(from: string, to: string): void {
   const db = new DatabaseSync(from, { timeout: 10_000 })
   try {
+    createPrivateFile(to)
     db.prepare('VACUUM INTO ?').run(to)
   } finally {
     db.close()
