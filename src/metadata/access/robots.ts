@@ -91,7 +91,7 @@ export async function listRobots(db: Db, after: string, limit: number): Promise<
 
 export async function createRobot(
   db: Db,
-  { name, description, scopes, expiresAt = undefined }: NewRobot,
+  { name, description, scopes, expiresAt }: NewRobot,
   actor: Actor,
 ): Promise<{ kind: 'created'; id: number } | Taken> {
   const stored = { description, scopes: writeScopes(scopes), expires_at: expiresAt ?? null }

@@ -157,7 +157,7 @@ export async function createFirstAdministrator(
 
 function insertUser<W>(
   db: Db,
-  { name, password = undefined, stamp, isAdmin }: NewUser,
+  { name, password, stamp, isAdmin }: NewUser,
   actor: Actor,
   conditions: readonly Step[],
   whyNot: () => Promise<W | undefined>,
