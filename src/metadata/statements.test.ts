@@ -23,6 +23,7 @@ const MAY_SCAN: ReadonlySet<string> = new Set([
   'create-repository',
   'highest-id', // a row a table
   'create-user',
+  'create-access-rule',
   'create-group',
   'create-robot',
   'add-secret',
@@ -43,6 +44,8 @@ const MAY_SCAN: ReadonlySet<string> = new Set([
   'sum-blobs',
   'count-all-blobs',
   'copies-of-manifest',
+  // Few, and read only when one of them changed: what they say is kept in memory.
+  'all-access-rules',
 ])
 type Found = { file: string; name: string; sql: string }
 

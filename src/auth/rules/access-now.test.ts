@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { RepositoryName } from '../../oci/reference.ts'
+import type { AccessNow } from '../access.ts'
 import { anonymousPrincipal, openPrincipal, type Principal, type TokenGrant } from '../principal.ts'
 import { RULE_ACTIONS, type RepositoryAction, type RuleAction } from '../permission.ts'
-import { createAccessNow } from './access-now.ts'
+import { compileRules, createAccessNow } from './access-now.ts'
 import { comparePatterns, isProblem, matchesPattern, parsePattern } from './pattern.ts'
 import { actionsOf, type Rights, rightsOfActions } from './rights.ts'
 import { type Defaults, type Rule, SIGNED_IN_MAY_ALL } from './rule.ts'
@@ -16,14 +17,12 @@ const PUBLIC: Defaults = {
   allow: { anonymous: ['pull'], 'signed-in': ['pull', 'push', 'delete'] },
   source: 'default',
 }
+const accessOf = (rules: Parameters<typeof compileRules>[0]): AccessNow =>
+  createAccessNow(compileRules(rules))
 const name = (text: string): RepositoryName => text as RepositoryName
 
 /** What may be done, as `pull create push delete`; `push` stands for a push that may move tags. */
-function rightsOf(
-  access: ReturnType<typeof createAccessNow>,
-  principal: Principal,
-  repository: string,
-): string {
+function rightsOf(access: AccessNow, principal: Principal, repository: string): string {
   const found: string[] = []
   if (access.may(principal, 'pull', name(repository))) found.push('pull')
   if (access.mayMoveTags(principal, name(repository))) found.push('push')
@@ -40,7 +39,7 @@ const EXAMPLE = [
 ]
 
 test('the example: who may do what', () => {
-  const access = createAccessNow({ rules: EXAMPLE, defaults: PUBLIC })
+  const access = accessOf({ rules: EXAMPLE, defaults: PUBLIC })
   const eve = user('eve')
   const dev = user('dana', { groups: ['devs'] })
   const guard = user('sam', { groups: ['security'] })
@@ -105,13 +104,13 @@ test('who an entry means', () => {
     [{}, user('x'), ''],
   ]
   for (const [allow, principal, expected] of cases) {
-    const access = createAccessNow({ rules: [rule('a/**', allow)], defaults: PUBLIC })
+    const access = accessOf({ rules: [rule('a/**', allow)], defaults: PUBLIC })
     assert.equal(rightsOf(access, principal, 'a/b'), expected, `${JSON.stringify(allow)} ${principal.kind}`)
   }
 })
 
 test('scopes of robots, ceilings of personal tokens, grants of tokens', () => {
-  const access = createAccessNow({
+  const access = accessOf({
     rules: [rule('team/**', { 'user:ci': 'pull create', 'robot:r': 'delete' })],
     defaults: SIGNED_IN_MAY_ALL,
   })
@@ -210,7 +209,7 @@ test('the tree decides as the words say', () => {
       asker,
       fc.array(repositoryName, { minLength: 1, maxLength: 5 }),
       (rules, principal, names) => {
-        const access = createAccessNow({ rules, defaults: PUBLIC })
+        const access = accessOf({ rules, defaults: PUBLIC })
         for (const repository of names) {
           const rights = plainly(rules, PUBLIC, principal, repository)
           for (const action of RULE_ACTIONS)
@@ -258,7 +257,7 @@ test('who may administer a pattern may do so in each name it matches, and else t
   const seen = { yes: 0, no: 0 }
   fc.assert(
     fc.property(adminRules, asked, (rules, text) => {
-      const access = createAccessNow({ rules, defaults: PUBLIC })
+      const access = accessOf({ rules, defaults: PUBLIC })
       const principal = user('a')
       const pattern = parsePattern(text)
       if (isProblem(pattern)) return assert.fail(pattern.problem)
@@ -286,7 +285,7 @@ test('who may administer what: by hand', () => {
     rule('team/vault/**', { 'group:security': 'admin' }),
     rule('{user}/**', { 'signed-in': 'admin' }),
   ]
-  const access = createAccessNow({ rules, defaults: SIGNED_IN_MAY_ALL })
+  const access = accessOf({ rules, defaults: SIGNED_IN_MAY_ALL })
   const lead = user('lea', { groups: ['leads'] })
   const whole = [{ repositories: '**', actions: ['admin'] }] as const
   const cases: [Principal, string, boolean][] = [
@@ -345,7 +344,7 @@ test('ten thousand rules: as many steps as ten, and each step once', () => {
 })
 
 test('why: for people', () => {
-  const access = createAccessNow({
+  const access = accessOf({
     rules: EXAMPLE.map((one, index) => ({ ...one, source: `config.yml:${index + 4}` })),
     defaults: { ...PUBLIC, source: 'config.yml:2' },
   })

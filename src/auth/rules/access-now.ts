@@ -8,31 +8,42 @@ import { personOf, rightsInScopes, rightsInToken, scopesAdminister } from './lim
 import { isProblem, parsePattern } from './pattern.ts'
 import { ADMIN, ALL, allows, NOTHING, PUSH, type Rights } from './rights.ts'
 import type { Defaults, Rule } from './rule.ts'
-import { createNode, findMostSpecific, insertPattern } from './tree.ts'
+import { createNode, findMostSpecific, insertPattern, type Node } from './tree.ts'
 
 export type CompiledRule = { readonly rule: Rule | undefined; readonly entries: Entries }
 
 /** Decisions that are kept for one principal. */
 const MOST_KEPT = 256
 
+export type CompiledRules = {
+  readonly root: Node<CompiledRule>
+  /** Decides where no pattern matches. */
+  readonly otherwise: CompiledRule
+  readonly defaults: Defaults
+}
+
 /**
  * @param rules where two have one pattern, the first one holds
  * @throws Error: a rule is wrong; whoever takes rules in has checked them
  */
-export function createAccessNow({
+export function compileRules({
   rules,
   defaults,
 }: {
   rules: readonly Rule[]
   defaults: Defaults
-}): AccessNow {
+}): CompiledRules {
   const root = createNode<CompiledRule>()
   for (const rule of rules) {
     const pattern = parsePattern(rule.pattern)
     if (isProblem(pattern)) throw new Error(`the pattern ${JSON.stringify(rule.pattern)} ${pattern.problem}`)
     insertPattern(root, pattern, { rule, entries: compileEntries(rule.allow) })
   }
-  const otherwise: CompiledRule = { rule: undefined, entries: compileEntries(defaults.allow) }
+  return { root, otherwise: { rule: undefined, entries: compileEntries(defaults.allow) }, defaults }
+}
+
+/** What follows from rules; keeps what it worked out for as long as it is used. */
+export function createAccessNow({ root, otherwise, defaults }: CompiledRules): AccessNow {
   /** What follows for a principal, by repository: it asks for the same again and again. */
   const kept = new WeakMap<Principal, Map<string, Rights>>()
 

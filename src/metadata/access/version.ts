@@ -7,7 +7,7 @@ export const ACCESS_SCOPE = '#access'
 const KEY = 'version'
 const FIND: Statement = {
   name: 'access-version',
-  sql: 'SELECT version, registry FROM access WHERE id = 1',
+  sql: 'SELECT version, rules, registry FROM access WHERE id = 1',
   rows: true,
 }
 const RAISE: Statement = {
@@ -20,6 +20,8 @@ export const RAISE_ACCESS_VERSION: Step = { statement: RAISE, expect: 1 }
 
 export type AccessVersion = {
   readonly version: number
+  /** Raised with each change of rules. */
+  readonly rules: number
   /** Names this registry in its tokens. */
   readonly registry: string
 }
@@ -36,7 +38,11 @@ export async function findAccessVersion(db: Pick<Db, 'cached'>): Promise<AccessV
     FIND,
     {},
     ([row]): AccessVersion | undefined =>
-      row && { version: row['version'] as number, registry: row['registry'] as string },
+      row && {
+        version: row['version'] as number,
+        rules: row['rules'] as number,
+        registry: row['registry'] as string,
+      },
     () => 64,
   )
   if (found === undefined) throw new Error('the database has lost the row of its access version')

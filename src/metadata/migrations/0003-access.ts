@@ -7,9 +7,10 @@ export const sql = /* sql */ `
 CREATE TABLE access (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   version INTEGER NOT NULL,
+  rules INTEGER NOT NULL, -- raised, beside the version, by each change of access_rules
   registry TEXT NOT NULL -- names this registry in its tokens, so that another's are not taken
 ) STRICT;
-INSERT INTO access VALUES (1, 0, lower(hex(randomblob(8))));
+INSERT INTO access VALUES (1, 0, 0, lower(hex(randomblob(8))));
 
 CREATE TABLE users (
   id INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused: a name that comes back is somebody else
