@@ -46,6 +46,11 @@ export type DistributionOptions = {
   requestId: (request: IncomingMessage) => string
   /** Where a request comes from, as `192.0.2.1`: its client, also behind a proxy that is trusted. */
   addressOf: (request: IncomingMessage) => string
+  /**
+   * Called when it is known who asks, before anything of a body is read. Absent: there are no limits.
+   * @throws RegistryError TOOMANYREQUESTS
+   */
+  limit?: ((request: IncomingMessage, principal: Principal) => void) | undefined
   /** The checks that fail now, each with its message; undefined when all is well. */
   health?: (() => Record<string, string> | undefined) | undefined
   observe?: ((event: DistributionEvent) => void) | undefined

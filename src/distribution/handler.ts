@@ -77,6 +77,7 @@ async function answer(
       if (settings.readOnly) refuseWrites(method)
       const found = settings.gate.authenticate(request)
       asked.principal = found instanceof Promise ? await found : found
+      settings.limit?.(request, asked.principal)
       for (const permission of permissions) {
         const given = settings.gate.authorize(asked.principal, permission)
         const verdict = given instanceof Promise ? await given : given
