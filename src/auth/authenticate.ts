@@ -32,4 +32,4 @@ export function createOpenGate(): Gate {
 }
 
 /** The guard of a registry that is open to everyone. */
-export const openGuard: Guard = { may: () => true, mayMoveTags: () => true }
+export const openGuard: Guard = { may: () => true, mayMoveTags: () => true, mayList: () => true }

@@ -14,6 +14,8 @@ export type Permission =
   | { on: 'registry' }
   /** A list of repositories; what it shows is filtered by what the asker may read. */
   | { on: 'catalog' }
+  /** The same, for clients that never sign in to ask: who did not sees what everybody may pull. */
+  | { on: 'search' }
   | { on: 'repository'; repository: RepositoryName; action: RepositoryAction }
 
 export type Verdict =
@@ -31,6 +33,9 @@ export type Guard = {
   may(principal: Principal, action: RepositoryAction, repository: RepositoryName): boolean | Promise<boolean>
   /** Whether a push may point a tag that is there to something else. */
   mayMoveTags(principal: Principal, repository: RepositoryName): boolean | Promise<boolean>
-  /** Whether lists of repositories are shown whole to who may ask for them, beyond what they may pull. Absent: no. */
-  seesAllNames?(principal: Principal): boolean
+  /**
+   * Whether lists show this repository: what the asker may pull, also where the token that was brought is for the list
+   * and not for the repositories in it.
+   */
+  mayList(principal: Principal, repository: RepositoryName): boolean | Promise<boolean>
 }

@@ -33,6 +33,7 @@ const nobody = (): readonly Permission[] => NONE
 const REGISTRY: readonly Permission[] = [{ on: 'registry' }]
 const registry = (): readonly Permission[] => REGISTRY
 const CATALOG: readonly Permission[] = [{ on: 'catalog' }]
+const SEARCH: readonly Permission[] = [{ on: 'search' }]
 
 function on(action: RepositoryAction): (route: InRepository) => readonly Permission[] {
   return ({ repository }) => [{ on: 'repository', repository, action }]
@@ -51,7 +52,7 @@ const ROUTES: RouteTable = {
   listRepositories: { permission: () => CATALOG, handle: listRepositories },
   // Says nothing of anybody.
   searchPing: { permission: nobody, handle: pingForSearch },
-  searchRepositories: { permission: () => CATALOG, handle: searchRepositories },
+  searchRepositories: { permission: () => SEARCH, handle: searchRepositories },
   listTags: { permission: pull, handle: listTags },
   listReferrers: { permission: pull, handle: listReferrers },
   getManifest: { permission: pull, handle: getManifest },

@@ -21,9 +21,9 @@ export async function pingForSearch(x: Exchange): Promise<void> {
 }
 
 export async function searchRepositories(x: Exchange, route: RouteOf<'searchRepositories'>): Promise<void> {
-  refuseWhoCanAskBetter(x)
   const limit = Math.min(Math.max(route.n ?? DEFAULT_RESULTS, 1), MAX_RESULTS)
   const { names } = await x.settings.registry.searchRepositories(x.call, route.text, { limit })
+  requireSignIn(x, names.length)
   const results = names.map((name) => ({
     name,
     description: '',
@@ -36,13 +36,15 @@ export async function searchRepositories(x: Exchange, route: RouteOf<'searchRepo
 }
 
 /**
- * podman never signs in for this request, and takes what everybody may see for all there is. Refused, it goes on with
- * the catalog, for which it does sign in. It and its kin say in each request that they speak version 2; docker does not.
+ * Who did not sign in sees what everybody may pull; where that is nothing, they are told to sign in. podman never signs in
+ * for this request, and takes what everybody may see for all there is: refused, it goes on with the catalog, for which
+ * it does. It and its kin say in each request that they speak version 2; docker does not.
  * (containers/image docker/docker_client.go, SearchRegistry)
  */
-function refuseWhoCanAskBetter({ call, request }: Exchange): void {
+function requireSignIn({ call, request }: Exchange, found: number): void {
   if (call.principal.kind !== 'anonymous') return
-  if (request.headers['docker-distribution-api-version'] === undefined) return
+  const readsCatalog = request.headers['docker-distribution-api-version'] !== undefined
+  if (found > 0 && !readsCatalog) return
   throw new RegistryError('UNAUTHORIZED', 'sign in to search, or read the catalog: /v2/_catalog')
 }
 

@@ -28,6 +28,7 @@ const as = (f: Fixture, principal: Principal): Call => ({ ...f.call, principal }
 const guardOf = (may: Guard['may'], mayMoveTags: Guard['mayMoveTags'] = () => true): Guard => ({
   may,
   mayMoveTags,
+  mayList: (principal, name) => may(principal, 'pull', name),
 })
 
 function rejects(promise: Promise<unknown>, code: string): Promise<void> {

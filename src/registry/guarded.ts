@@ -33,10 +33,10 @@ export function createGuardedRegistry(registry: Registry, guard: Guard): Registr
     return may.then((isAllowed) => (isAllowed ? work() : Promise.reject(refusal(call))))
   }
 
-  const readableBy =
-    (call: Call): IsReadable =>
+  const listedFor =
+    ({ principal }: Call): IsReadable =>
     (name) =>
-      guard.may(call.principal, 'pull', name)
+      guard.mayList(principal, name)
 
   async function mountFrom(
     call: Call,
@@ -45,8 +45,9 @@ export function createGuardedRegistry(registry: Registry, guard: Guard): Registr
     from: RepositoryName | undefined,
   ): Promise<'mounted' | 'unavailable'> {
     // As if the source were not there: clients upload then, and give up on an error.
-    if (from !== undefined && !(await guard.may(call.principal, 'pull', from))) return 'unavailable'
-    return registry.mountBlob(call, name, digest, from, readableBy(call))
+    const isReadable: IsReadable = (source) => guard.may(call.principal, 'pull', source)
+    if (from !== undefined && !(await isReadable(from))) return 'unavailable'
+    return registry.mountBlob(call, name, digest, from, isReadable)
   }
 
   function putManifest(...[call, name, put]: Parameters<Registry['putManifest']>) {
@@ -61,13 +62,13 @@ export function createGuardedRegistry(registry: Registry, guard: Guard): Registr
    * next page begins behind a name that was shown, so that no other is ever told.
    */
   async function listRepositories(call: Call, { limit, after }: Page): Promise<NamePage> {
-    const isReadable = readableBy(call)
+    const isListed = listedFor(call)
     const names: string[] = []
     let page = await registry.listRepositories(call, { limit, after })
     for (;;) {
       for (const name of page.names) {
-        const readable = isReadable(name as RepositoryName)
-        if (readable !== true && !(await readable)) continue
+        const listed = isListed(name as RepositoryName)
+        if (listed !== true && !(await listed)) continue
         if (names.length === limit) return { names, more: true }
         names.push(name)
       }
@@ -79,7 +80,7 @@ export function createGuardedRegistry(registry: Registry, guard: Guard): Registr
   }
 
   async function searchRepositories(call: Call, text: string, { limit, after }: Page): Promise<FoundNames> {
-    const isReadable = readableBy(call)
+    const isListed = listedFor(call)
     const names: string[] = []
     let next = after
     for (let searches = 0; searches < MAX_SEARCHES; searches += 1) {
@@ -87,8 +88,8 @@ export function createGuardedRegistry(registry: Registry, guard: Guard): Registr
       if (call.signal.aborted) break
       const found = await registry.searchRepositories(call, text, { limit: PAGE, after: next })
       for (const name of found.names) {
-        const readable = isReadable(name as RepositoryName)
-        if (readable !== true && !(await readable)) continue
+        const listed = isListed(name as RepositoryName)
+        if (listed !== true && !(await listed)) continue
         names.push(name)
         if (names.length === limit) return { names, next: name }
       }

@@ -190,6 +190,7 @@ test('12: a mount is 201, or 202 and an upload: never an error (containerd, jib,
       createGuardedRegistry(registry, {
         may: (_principal, action, repository) => action !== 'pull' || repository !== 'secret',
         mayMoveTags: () => true,
+        mayList: () => true,
       }),
   })
   const digest = await server.push('source', 'layer')

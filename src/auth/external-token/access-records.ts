@@ -32,7 +32,7 @@ export function accessRecords(
 
 function recordsOf(permission: Permission): AccessRecord[] {
   if (permission.on === 'registry') return []
-  if (permission.on === 'catalog') return [record('registry', 'catalog', '*')]
+  if (permission.on === 'catalog' || permission.on === 'search') return [record('registry', 'catalog', '*')]
   const { repository, action } = permission
   return NEEDED_ACTIONS[action].map((needed) => record('repository', repository, needed))
 }

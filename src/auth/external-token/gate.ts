@@ -77,7 +77,8 @@ export async function createExternalTokenGate({ settings, clock, log }: Dependen
 export const externalTokenGuard: Guard = {
   may: (principal, action, repository) => grants(principal, repository, action),
   mayMoveTags: (principal, repository) => grants(principal, repository, 'push'),
-  seesAllNames: ({ token }) => token?.catalog === true,
+  mayList: (principal, repository) =>
+    principal.token?.catalog === true || grants(principal, repository, 'pull'),
 }
 
 function openKeys(
@@ -173,6 +174,7 @@ function isGranted(principal: Principal, permission: Permission): boolean {
     case 'registry':
       return true
     case 'catalog':
+    case 'search':
       return principal.token?.catalog === true
     case 'repository':
       return NEEDED_ACTIONS[permission.action].every((action) =>
