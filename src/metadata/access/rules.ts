@@ -1,6 +1,6 @@
 /** Rules for repositories that the database holds; those of the configuration file are not here. */
 import { type Actor, actorParams } from '../actor.ts'
-import type { Db, Row, Statement, Step } from '../database.ts'
+import type { Db, Params, Row, Statement, Step } from '../database.ts'
 import { journalGone, journalRow, journalSet } from './journal.ts'
 import { IS_NEW_ID, writeNew } from './new-row.ts'
 import { ACCESS_SCOPE, RAISE_ACCESS_VERSION } from './version.ts'
@@ -44,6 +44,13 @@ const CHANGE: Statement = {
   sql: `UPDATE access_rules SET allow = :allow, changed_at = :now, changed_by = :principalName
         WHERE pattern = :pattern AND id = :id`,
 }
+/** As it was read: what an id, a time and all of a rule say together. */
+const AS_IT_WAS: Statement = {
+  name: 'access-rule-as-it-was',
+  sql: `SELECT 1 FROM access_rules
+        WHERE pattern = :pattern AND id = :id AND allow = :wasAllow AND changed_at = :wasChangedAt`,
+  rows: true,
+}
 const REMOVE: Statement = {
   name: 'remove-access-rule',
   sql: 'DELETE FROM access_rules WHERE pattern = :pattern AND id = :id',
@@ -85,53 +92,89 @@ export async function readAllRules(db: Pick<Db, 'read'>): Promise<RulesOfMoment>
 /** Makes the rule for this pattern, or puts this one in its place. */
 export async function setRule(
   db: Db,
-  { pattern, allow }: Pick<RuleRow, 'pattern' | 'allow'>,
+  rule: Pick<RuleRow, 'pattern' | 'allow'>,
   actor: Actor,
 ): Promise<'created' | 'changed'> {
-  const text = JSON.stringify(allow)
-  const params = { ...actorParams(actor), pattern, allow: text }
-  const told = { allow: text, changed_at: actor.now, changed_by: actor.principalName }
   for (;;) {
-    const before = await findRule(db, pattern)
+    const before = await findRule(db, rule.pattern)
     if (before === undefined) {
-      const made = await writeNew(
-        db,
-        'access_rules',
-        (id) => ({
-          steps: [{ statement: CREATE, expect: 1 }, ...RAISE_RULES],
-          params,
-          touches: [ACCESS_SCOPE],
-          journal: [journalRow('access_rules', { id, pattern, ...told }, actor)],
-        }),
-        async () => ((await findRule(db, pattern)) === undefined ? undefined : 'there'),
-      )
-      if ('id' in made) return 'created'
-    } else {
-      const { id } = before
-      const outcome = await db.write({
-        steps: [{ statement: CHANGE, expect: 1 }, ...RAISE_RULES],
-        params: { ...params, id },
-        touches: [ACCESS_SCOPE],
-        journal: [journalSet('access_rules', { id }, told, actor)],
-      })
-      if (outcome.done) return 'changed'
-    }
+      if (await createRule(db, rule, actor)) return 'created'
+    } else if (await changeRule(db, before, rule.allow, actor)) return 'changed'
     // Another process was faster: looked at again.
   }
 }
 
+/** @returns false: there is one for this pattern */
+export async function createRule(
+  db: Db,
+  { pattern, allow }: Pick<RuleRow, 'pattern' | 'allow'>,
+  actor: Actor,
+): Promise<boolean> {
+  const told = toldOf(allow, actor)
+  const made = await writeNew(
+    db,
+    'access_rules',
+    (id) => ({
+      steps: [{ statement: CREATE, expect: 1 }, ...RAISE_RULES],
+      params: { ...actorParams(actor), pattern, allow: told.allow },
+      touches: [ACCESS_SCOPE],
+      journal: [journalRow('access_rules', { id, pattern, ...told }, actor)],
+    }),
+    async () => ((await findRule(db, pattern)) === undefined ? undefined : 'there'),
+  )
+  return 'id' in made
+}
+
+/** @returns false: it is not as it was read, or not there */
+export async function changeRule(
+  db: Db,
+  before: RuleRow,
+  allow: StoredAllow,
+  actor: Actor,
+): Promise<boolean> {
+  const told = toldOf(allow, actor)
+  const outcome = await db.write({
+    steps: [{ statement: AS_IT_WAS, expect: 1 }, { statement: CHANGE, expect: 1 }, ...RAISE_RULES],
+    params: { ...actorParams(actor), ...beforeParams(before), allow: told.allow },
+    touches: [ACCESS_SCOPE],
+    journal: [journalSet('access_rules', { id: before.id }, told, actor)],
+  })
+  return outcome.done
+}
+
+const toldOf = (allow: StoredAllow, actor: Actor) => ({
+  allow: JSON.stringify(allow),
+  changed_at: actor.now,
+  changed_by: actor.principalName,
+})
+
+const beforeParams = ({ id, pattern, allow, changedAt }: RuleRow): Params => ({
+  id,
+  pattern,
+  wasAllow: JSON.stringify(allow),
+  wasChangedAt: changedAt,
+})
+
 /** @returns the rule that was removed; undefined: there is none */
 export async function removeRule(db: Db, pattern: string, actor: Actor): Promise<RuleRow | undefined> {
   const row = await findRule(db, pattern)
-  if (row === undefined) return undefined
+  return row && (await removeRows(db, [], row, actor)) ? row : undefined
+}
+
+/** @returns false: it is not as it was read, or not there */
+export function removeRuleAsRead(db: Db, before: RuleRow, actor: Actor): Promise<boolean> {
+  return removeRows(db, [{ statement: AS_IT_WAS, expect: 1 }], before, actor)
+}
+
+async function removeRows(db: Db, conditions: readonly Step[], row: RuleRow, actor: Actor): Promise<boolean> {
   const outcome = await db.write({
-    steps: [{ statement: REMOVE, expect: 1 }, ...RAISE_RULES],
-    params: { pattern, id: row.id },
+    steps: [...conditions, { statement: REMOVE, expect: 1 }, ...RAISE_RULES],
+    params: beforeParams(row),
     touches: [ACCESS_SCOPE],
     journal: [journalGone('access_rules', { id: row.id }, actor)],
     frees: true,
   })
-  return outcome.done ? row : undefined
+  return outcome.done
 }
 
 function ruleOf(row: Row): RuleRow {

@@ -72,6 +72,13 @@ const NO_ADMINISTRATOR: Statement = {
   sql: 'SELECT 1 FROM users WHERE is_admin = 1 LIMIT 1',
   rows: true,
 }
+const OTHER_ADMINISTRATOR: Statement = {
+  name: 'other-administrator',
+  sql: 'SELECT 1 FROM users WHERE is_admin = 1 AND disabled_at IS NULL AND id <> :id LIMIT 1',
+  rows: true,
+}
+/** A condition of a change: there is an administrator of the database beside the user it is about, not disabled. */
+export const NOT_THE_LAST_ADMINISTRATOR: Step = { statement: OTHER_ADMINISTRATOR, expect: 1 }
 const STILL: Statement = {
   name: 'user-still-has-stamp',
   sql: 'SELECT 1 FROM users WHERE id = :id AND stamp = :wasStamp',
@@ -216,11 +223,17 @@ export type UserChange =
   | { set: 'disabled'; stamp: string }
   | { set: 'enabled' }
 
-/** @returns false: it is not there, or has another stamp by now */
-export async function changeUser(db: Db, id: number, change: UserChange, actor: Actor): Promise<boolean> {
+/** @returns false: it is not there, has another stamp by now, or a condition does not hold */
+export async function changeUser(
+  db: Db,
+  id: number,
+  change: UserChange,
+  actor: Actor,
+  conditions: readonly Step[] = [],
+): Promise<boolean> {
   const { steps, params, journal } = changeOf(id, change, actor)
   const outcome = await db.write({
-    steps: [...steps, RAISE_ACCESS_VERSION],
+    steps: [...conditions, ...steps, RAISE_ACCESS_VERSION],
     params: { ...params, id, now: actor.now },
     touches: [ACCESS_SCOPE],
     journal: [journal],
@@ -268,15 +281,17 @@ function changeOf(
   }
 }
 
-/** With its memberships and all secrets it holds. @returns false: it is not there */
+/** With its memberships and all secrets it holds. @returns false: it is not there, or a condition does not hold */
 export async function removeUser(
   db: Db,
   { id, name }: Pick<UserRow, 'id' | 'name'>,
   actor: Actor,
+  conditions: readonly Step[] = [],
 ): Promise<boolean> {
   const [member, holder] = [`user:${name}`, `user:${id}`]
   const outcome = await db.write({
     steps: [
+      ...conditions,
       { statement: REMOVE, expect: 1 },
       { statement: LEAVE_GROUPS },
       { statement: REMOVE_SECRETS },
