@@ -294,6 +294,13 @@ const BLOBS: readonly Difference[] = [
 
 const MANIFESTS: readonly Difference[] = [
   {
+    why: 'docker search and podman search are answered',
+    field: 'answer',
+    peer: '404 text 404 page not found',
+    berth: '200',
+    steps: ['GET /v1/search?q=a'],
+  },
+  {
     why: 'the referrers API is there',
     field: 'answer',
     peer: '404 text 404 page not found',
