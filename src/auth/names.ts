@@ -1,5 +1,6 @@
 /** What users, robots and groups of the database may be called: names that no shell and no URL eats. */
 import type { Member } from '../metadata/access/groups.ts'
+import { passwordProblem } from './passwords/hasher.ts'
 
 const USER = /^[a-z0-9][a-z0-9._@-]{0,127}$/
 const ROBOT = /^[a-z0-9][a-z0-9_-]{0,127}$/
@@ -33,13 +34,12 @@ export function parseMember(text: string): Member | undefined {
 }
 
 const MIN_PASSWORD = 8
-/** Bytes: as many as a header may carry of one. */
-const MAX_PASSWORD = 1024
 
 /** What is wrong with a password that somebody chose, as "the password …" would go on; undefined: nothing. */
 export function whyNoPassword(password: string): string | undefined {
   if (Array.from(password).length < MIN_PASSWORD) return `must have at least ${MIN_PASSWORD} characters`
-  if (Buffer.byteLength(password) > MAX_PASSWORD) return `must have at most ${MAX_PASSWORD} bytes`
+  const problem = passwordProblem(password)
+  if (problem !== undefined) return problem
   // oxlint-disable-next-line no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(password)) return 'cannot have line ends or other control characters'
   return undefined

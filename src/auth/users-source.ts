@@ -53,7 +53,7 @@ export function createUsersSource({ db, hasher, membership, uses }: UsersSourceP
       if (user === undefined) return 'unknown'
       if (user.password === undefined || user.disabledAt !== undefined) {
         // Takes as long as a wrong password, so that nobody learns who is disabled.
-        await hasher.verifyNobody(password)
+        await hasher.verifyNobody(password, name)
         return 'wrong'
       }
       if (!(await hasher.verify(password, user.password))) return 'wrong'

@@ -1,4 +1,6 @@
 /** Who may do what. */
+import { checkAdministrator, checkGroupName, checkMember, checkWho } from './checks-access.ts'
+import { checkPassword, checkUserName } from './checks-auth.ts'
 import { choice, flag, list, section, table, text } from './settings.ts'
 
 const ACTIONS = ['pull', 'push', 'create', 'delete', 'admin'] as const
@@ -12,23 +14,26 @@ export const access = {
       enabled: flag({ doc: 'False: as if the section were not there.', default: true }),
       anonymous: list('What everybody may, where no rule says otherwise.', action),
       'signed-in': {
-        ...list('What everybody who signed in may, where no rule says otherwise.', action),
+        ...list('What every person who signed in may, where no rule says otherwise.', action),
         segment: 'SIGNEDIN',
+        absent: ['pull', 'push', 'delete'],
       },
       administrators: list(
         'Who may do everything: `user:NAME` or `group:NAME`.',
-        text({ doc: 'Somebody.', default: '' }),
+        text({ doc: 'Somebody.', default: '', check: checkAdministrator }),
       ),
       administrator: section('The first administrator, made at the first start where there is none.', {
-        name: text({ doc: 'Their name.', default: 'admin' }),
+        name: text({ doc: 'Their name.', default: 'admin', check: checkUserName }),
         password: text({
-          doc: 'Their password. Absent: a random one, which is printed once.',
+          doc: 'Their password. Absent: a random one, which is printed once. Once there is an administrator, it changes nothing.',
           secret: true,
+          check: checkPassword,
         }),
       }),
       groups: table(
-        'Groups of users, beside those of the database.',
-        list('Members.', text({ doc: 'A name.', default: '' })),
+        'Groups, beside those of the database: names of users, and `robot:NAME`.',
+        list('Members.', text({ doc: 'A name.', default: '', check: checkMember })),
+        { checkKey: checkGroupName },
       ),
       rules: list(
         'Rules for repositories: of those that match, the one with the most specific pattern decides.',
@@ -41,6 +46,7 @@ export const access = {
             'Who may do what: `anonymous`, `signed-in`, `user:NAME`, `group:NAME`, `robot:NAME`, `claim:NAME`, each with ' +
               'a list of `pull`, `push`, `create`, `delete`, `admin`.',
             list('Actions.', action),
+            { checkKey: checkWho },
           ),
         }),
       ),
