@@ -10,6 +10,11 @@ export type Scope = { readonly repositories: string; readonly actions: readonly 
  */
 export type TokenGrant = {
   readonly repositories: ReadonlyMap<string, ReadonlySet<string>>
+  /**
+   * Repository name → its row when the token was made, where it was there: one of that name that was made since is
+   * another one.
+   */
+  readonly rows?: ReadonlyMap<string, number>
   /** `registry:catalog:*` */
   readonly catalog: boolean
 }

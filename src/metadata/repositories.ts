@@ -36,7 +36,15 @@ export const LOCK_REPOSITORY: Step = { statement: LIVE, expect: 1 }
 /** Makes it show in the catalog. */
 export const PUBLISH_REPOSITORY: Step = { statement: PUBLISH }
 
-export async function findRepository(db: Db, name: RepositoryName): Promise<RepositoryRow | undefined> {
+/** From memory, if it is known to be what the database says now. */
+export function recallRepository(db: Pick<Db, 'recall'>, name: RepositoryName): RepositoryRow | undefined {
+  return db.recall(name, 'repository') as RepositoryRow | undefined
+}
+
+export async function findRepository(
+  db: Pick<Db, 'cached'>,
+  name: RepositoryName,
+): Promise<RepositoryRow | undefined> {
   return db.cached(
     name,
     'repository',

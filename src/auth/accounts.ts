@@ -1,0 +1,62 @@
+/** Accounts by their id, as they are now: what was given out before is looked at again with it. */
+import type { Account, IdentitySource } from './identity.ts'
+import type { Principal } from './principal.ts'
+
+type Waiting<T> = T | Promise<T>
+
+export type Accounts = {
+  /**
+   * As its source has it. Undefined: gone, or disabled. At once where it is known in memory.
+   * @param secretId the row of `secrets` that it signed in with; revoked or expired: undefined
+   * @throws RegistryError UNAVAILABLE
+   */
+  find(id: string, secretId: number | undefined): Waiting<Account | undefined>
+  /** Whether somebody vouches for such accounts still, of whom nothing is known but what they say. */
+  isVouchedFor(id: string): boolean
+  /** Whether the database knows all there is of it, so that nothing of it can change without the access version. */
+  isOfDatabase(id: string): boolean
+  /** With the groups it is in here, and whether it is an administrator. */
+  complete(principal: Principal): Promise<Principal>
+}
+
+/** What an id begins with → who knows it. */
+const SOURCE_OF: Readonly<Record<string, IdentitySource['name']>> = {
+  user: 'users',
+  robot: 'secrets',
+  htpasswd: 'htpasswd',
+  ldap: 'ldap',
+  workload: 'workloads',
+  certificate: 'certificates',
+}
+
+export function createAccounts({
+  sources,
+  findBySecret,
+  complete,
+}: {
+  sources: readonly IdentitySource[]
+  /** The holder of a secret, with the limits of that one; undefined: it counts no more. */
+  findBySecret: (secretId: number) => Waiting<Account | undefined>
+  complete: Accounts['complete']
+}): Accounts {
+  const byName = new Map(sources.map((source) => [source.name, source]))
+  const sourceOf = (id: string): IdentitySource | undefined => {
+    const name = SOURCE_OF[id.slice(0, id.indexOf(':'))]
+    return name === undefined ? undefined : byName.get(name)
+  }
+  return {
+    find(id, secretId) {
+      if (secretId === undefined) return sourceOf(id)?.find(id)
+      const found = findBySecret(secretId)
+      if (found instanceof Promise) return found.then((account) => ofHolder(account, id))
+      return ofHolder(found, id)
+    },
+    isVouchedFor: (id) => sourceOf(id) !== undefined,
+    isOfDatabase: (id) => id.startsWith('user:') || id.startsWith('robot:'),
+    complete,
+  }
+}
+
+function ofHolder(account: Account | undefined, id: string): Account | undefined {
+  return account?.principal.id === id ? account : undefined
+}

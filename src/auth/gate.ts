@@ -1,0 +1,77 @@
+/** The gate of a registry with access control: Basic, our own Bearer tokens, client certificates, or nobody. */
+import type { IncomingMessage } from 'node:http'
+import { RegistryError } from '../oci/error.ts'
+import type { Gate } from './authenticate.ts'
+import { basicChallenge, bearerChallenge, errorOf, originOf, scopeOf } from './challenge.ts'
+import { type Credentials, parseCredentials } from './credentials.ts'
+import type { Decider } from './decide.ts'
+import type { Asking, Identities } from './identities.ts'
+import type { Account } from './identity.ts'
+import { anonymousPrincipal, type Principal } from './principal.ts'
+import type { BearerTokens } from './tokens/bearer.ts'
+import { SERVICE } from './tokens/signed.ts'
+
+/** How clients are told to sign in. */
+export type Challenges =
+  | { kind: 'basic'; realm: string }
+  /** `host`: the configured address of this registry; `path`: of the token service, from `/`. */
+  | { kind: 'bearer'; host: string | undefined; path: string }
+
+export type GateOptions = {
+  identities: Identities
+  tokens: BearerTokens
+  decider: Decider
+  challenges: Challenges
+  /** Who the client certificate of a connection is of; undefined: it has none. Asked where there is no Authorization. */
+  certificateOf?: ((request: IncomingMessage) => Account | undefined) | undefined
+  askingOf: (request: IncomingMessage) => Asking
+}
+
+export function createGate(options: GateOptions): Gate {
+  const { tokens, decider, challenges } = options
+  return {
+    authenticate(request) {
+      const header = request.headers.authorization
+      if (header === undefined) return withoutHeader(options, request)
+      return tokens.recall(header) ?? byHeader(options, request, header)
+    },
+    authorize: (principal, permission) => decider.verdict(principal, permission),
+    challenge(request, refused) {
+      if (challenges.kind === 'basic') return basicChallenge(challenges.realm)
+      return bearerChallenge({
+        realm: originOf(request, challenges.host) + challenges.path,
+        service: SERVICE,
+        scope: scopeOf(refused.permissions),
+        error: errorOf(request, refused),
+      })
+    },
+  }
+}
+
+function withoutHeader(
+  { identities, certificateOf }: GateOptions,
+  request: IncomingMessage,
+): Principal | Promise<Principal> {
+  const account = certificateOf?.(request)
+  return account === undefined ? anonymousPrincipal : identities.complete(account.principal)
+}
+
+async function byHeader(options: GateOptions, request: IncomingMessage, header: string): Promise<Principal> {
+  const credentials = parseCredentials(header)
+  switch (credentials.kind) {
+    case 'none':
+      return withoutHeader(options, request)
+    case 'bearer':
+      return options.tokens.accept(header, credentials.token)
+    case 'basic':
+      return options.identities.complete(
+        (await options.identities.signIn(credentials, options.askingOf(request))).principal,
+      )
+    case 'malformed':
+      throw malformedCredentials(credentials)
+  }
+}
+
+export function malformedCredentials({ why }: Extract<Credentials, { kind: 'malformed' }>): RegistryError {
+  return new RegistryError('UNAUTHORIZED', `${why}; see "docker login"`)
+}

@@ -1,0 +1,198 @@
+/** The token service: whoever signs in there gets a token for what they may of what they ask. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock } from '../../lib/clock.ts'
+import type { Logger } from '../../lib/logger.ts'
+import { DatabaseBusyError, DatabaseFullError, type Db } from '../../metadata/database.ts'
+import { RegistryError } from '../../oci/error.ts'
+import type { Arrived, Endpoint } from '../../serving/endpoint.ts'
+import type { Access } from '../access.ts'
+import type { Audit } from '../audit.ts'
+import { basicChallenge } from '../challenge.ts'
+import { malformedCredentials } from '../gate.ts'
+import type { Asking, Identities } from '../identities.ts'
+import type { Account } from '../identity.ts'
+import { anonymousPrincipal, type Principal, type TokenGrant } from '../principal.ts'
+import { grantClaims, identityClaims } from './claims.ts'
+import { grantOfScopes, scopesOfGrant } from './grant.ts'
+import type { RefreshTokens } from './refresh.ts'
+import { readTokenRequest, type TokenRequest, TokenRequestError } from './request.ts'
+import { parseScopes } from './scope.ts'
+import type { SignedTokens } from './signed.ts'
+
+export type TokenEndpointOptions = {
+  identities: Identities
+  certificateOf?: ((request: IncomingMessage) => Account | undefined) | undefined
+  signed: SignedTokens
+  refresh: RefreshTokens
+  access: Access
+  db: Pick<Db, 'cached'>
+  clock: Clock
+  audit: Audit
+  log: Logger
+  /** Of the challenge to sign in here. */
+  realm: string
+  /** How it ended; called before the answer is sent. */
+  told: (request: IncomingMessage, end: TokenEnd) => void
+}
+
+export type TokenEnd = { principal: Principal | undefined; bytes: number; error?: RegistryError }
+
+/** Clients take less than 60 seconds for 60. */
+const LIFETIME_S = 300
+
+type Issued = { principal: Principal; body: Record<string, unknown> }
+
+export function createTokenEndpoint(options: TokenEndpointOptions): Endpoint {
+  return (request, response, arrived) => {
+    answer(options, request, response, arrived).catch((error: unknown) => {
+      options.log.error('a request for a token could not even be refused', { error })
+      response.destroy()
+    })
+  }
+}
+
+async function answer(
+  options: TokenEndpointOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  arrived: Arrived,
+): Promise<void> {
+  const client = (request.headers['user-agent'] ?? '').slice(0, 256)
+  const asking: Asking = { address: arrived.address, requestId: arrived.requestId, client }
+  try {
+    const asked = await readTokenRequest(request)
+    const { principal, body } = await issue(options, request, asked, asking)
+    const bytes = Buffer.from(JSON.stringify(body))
+    options.told(request, { principal, bytes: bytes.byteLength })
+    send(response, 200, [...headersFor(arrived)], bytes)
+  } catch (thrown) {
+    refuse(options, request, response, arrived, thrown)
+  }
+}
+
+async function issue(
+  options: TokenEndpointOptions,
+  request: IncomingMessage,
+  asked: TokenRequest,
+  asking: Asking,
+): Promise<Issued> {
+  const { access, db, clock, signed } = options
+  const account = await accountOf(options, request, asked, asking)
+  const principal = account ? await options.identities.complete(account.principal) : anonymousPrincipal
+  const grant = await grantOfScopes(principal, parseScopes(asked.scopes), { access, db })
+  const iat = Math.floor(clock.now() / 1000)
+  const left = Math.floor(((account?.expiresAt ?? Infinity) - clock.now()) / 1000)
+  const lifetime = Math.max(1, Math.min(LIFETIME_S, left))
+  const whose = identityClaims(account)
+  const token = await signed.sign({
+    sub: principal.id,
+    name: principal.name,
+    ...whose,
+    ...grantClaims(grant),
+    iat,
+    exp: iat + lifetime,
+  })
+  if (account !== undefined) recordIssued(options.audit, principal, grant, asking)
+  const refreshToken = await refreshTokenFor(options, asked, account, asking)
+  const body = {
+    token,
+    access_token: token,
+    expires_in: lifetime,
+    issued_at: new Date(iat * 1000).toISOString(),
+    ...(asked.way === 'POST' && { token_type: 'Bearer', scope: scopesOfGrant(grant) }),
+    ...(refreshToken !== undefined && { refresh_token: refreshToken }),
+  }
+  return { principal, body }
+}
+
+/** Who asks; undefined: nobody in particular. @throws RegistryError as {@link Identities.signIn} */
+async function accountOf(
+  { identities, refresh, certificateOf }: TokenEndpointOptions,
+  request: IncomingMessage,
+  { credentials }: TokenRequest,
+  asking: Asking,
+): Promise<Account | undefined> {
+  switch (credentials.kind) {
+    case 'none':
+      return certificateOf?.(request)
+    case 'basic':
+      return identities.signIn(credentials, asking)
+    case 'refresh':
+      return refresh.redeem(credentials.token, asking)
+    case 'malformed':
+      throw malformedCredentials(credentials)
+    case 'bearer':
+      throw new RegistryError('UNAUTHORIZED', 'a token gets no other one: sign in with name and password')
+  }
+}
+
+async function refreshTokenFor(
+  { refresh }: TokenEndpointOptions,
+  { credentials, wantsRefresh }: TokenRequest,
+  account: Account | undefined,
+  asking: Asking,
+): Promise<string | undefined> {
+  // The one that it came with stays good; a new one each time would fill the database.
+  if (credentials.kind === 'refresh') return credentials.token
+  return wantsRefresh && account !== undefined ? refresh.issue(account, asking) : undefined
+}
+
+function recordIssued(audit: Audit, { id, name }: Principal, grant: TokenGrant, asking: Asking): void {
+  const target = scopesOfGrant(grant).slice(0, 1024)
+  audit.record({ act: 'token', outcome: 'done', principal: { id, name }, target, ...asking })
+}
+
+function refuse(
+  options: TokenEndpointOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  arrived: Arrived,
+  thrown: unknown,
+): void {
+  if (response.destroyed || request.socket.destroyed) return
+  const error = errorOf(thrown)
+  if (error.status >= 500 && (error.cause !== undefined || error.code === 'UNKNOWN')) {
+    options.log.error(error.message, { 'http.request.id': arrived.requestId, error: error.cause ?? error })
+  }
+  const { code, message, detail } = error
+  const body = { error: oauthCode(thrown, error), error_description: message }
+  const bytes = Buffer.from(JSON.stringify({ ...body, errors: [{ code, message, detail }] }))
+  options.told(request, { principal: undefined, bytes: bytes.byteLength, error })
+  const headers = [...headersFor(arrived)]
+  if (error.status === 401) headers.push('WWW-Authenticate', basicChallenge(options.realm))
+  if (error.status === 405) headers.push('Allow', 'GET, HEAD, POST')
+  if (error.retryAfter !== undefined) headers.push('Retry-After', `${error.retryAfter}`)
+  send(response, error.status, headers, bytes)
+}
+
+function errorOf(thrown: unknown): RegistryError {
+  if (thrown instanceof TokenRequestError) return thrown.error
+  if (thrown instanceof RegistryError) return thrown
+  if (thrown instanceof DatabaseFullError || thrown instanceof DatabaseBusyError) {
+    return new RegistryError('UNAVAILABLE', 'the registry cannot write at the moment: try again soon', {
+      retryAfter: 5,
+      cause: thrown,
+    })
+  }
+  return new RegistryError('UNKNOWN', undefined, { cause: thrown })
+}
+
+/** RFC 6749, section 5.2, and section 4.1.2.1 for what it has no word for. */
+function oauthCode(thrown: unknown, { status }: RegistryError): string {
+  if (thrown instanceof TokenRequestError) return thrown.oauth
+  if (status === 401) return 'invalid_grant'
+  return status === 429 || status === 503 ? 'temporarily_unavailable' : 'server_error'
+}
+
+function headersFor({ requestId }: Arrived): string[] {
+  return [
+    ...['Content-Type', 'application/json', 'Cache-Control', 'no-store', 'Pragma', 'no-cache'],
+    ...['X-Content-Type-Options', 'nosniff', 'Docker-Distribution-Api-Version', 'registry/2.0'],
+    ...['X-Request-Id', requestId],
+  ]
+}
+
+function send(response: ServerResponse, status: number, headers: string[], body: Buffer): void {
+  response.writeHead(status, [...headers, 'Content-Length', `${body.byteLength}`])
+  response.end(response.req.method === 'HEAD' ? undefined : body)
+}
