@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { argon2Sync, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import { makeHash, matches, NOBODYS_HASH } from './compute.ts'
+import { argon2Elsewhere, makeHash, matches, NOBODYS_HASH } from './compute.ts'
 import { kindOfHash } from './parse-hash.ts'
 
 const x = (count: number): string => 'x'.repeat(count)
@@ -101,12 +101,22 @@ test('argon2: the reference implementation, and each variant as OpenSSL has it',
     const hash = `$${algorithm}$v=19$m=1024,t=3,p=4$${base64(nonce)}$${base64(digest)}`
     assert.equal(await matches('påßword', hash), true, hash)
     assert.equal(await matches('password', hash), false, hash)
+    // Both ways to compute it.
+    const options = {
+      variant: algorithm.slice(6) as 'd' | 'i' | 'id',
+      memory: 1024,
+      passes: 3,
+      lanes: 4,
+      salt: nonce,
+    }
+    const elsewhere = await argon2Elsewhere({ ...options, length: 48 }, Buffer.from('påßword'))
+    assert.deepEqual(Buffer.from(elsewhere), digest)
   }
 })
 
 test('our own kind has its parameters in the text and another salt each time', async () => {
   const [first, second] = [await makeHash('correct horse'), await makeHash('correct horse')]
-  assert.match(first, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/)
+  assert.match(first, /^\$argon2id\$v=19\$m=32768,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/)
   assert.notEqual(first, second)
   assert.equal(await matches('correct horse', first), true)
   assert.equal(await matches('correct horsE', first), false)
