@@ -105,5 +105,4 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE INDEX audit_by_time ON audit (at, id);
 CREATE INDEX audit_by_principal ON audit (principal_name, id);
-CREATE INDEX audit_by_target ON audit (target, id);
 `
