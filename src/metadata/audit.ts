@@ -59,7 +59,7 @@ const OLDEST: Statement = {
 }
 const ENDS: Statement = {
   name: 'audit-ends',
-  sql: 'SELECT (SELECT id FROM audit ORDER BY id LIMIT 1) AS first, (SELECT id FROM audit ORDER BY id DESC LIMIT 1) AS last',
+  sql: 'SELECT (SELECT min(id) FROM audit) AS first, (SELECT max(id) FROM audit) AS last',
   rows: true,
 }
 /** Rows of one time are written together, or nearly: the first of these is not far behind the first one of all. */
