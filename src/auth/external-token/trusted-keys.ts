@@ -1,5 +1,5 @@
 /** The keys that another server signs its tokens with: certificates and a JSON Web Key Set, from files. */
-import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { createHash, createPublicKey, type JsonWebKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 
 export type TrustedKeys = {

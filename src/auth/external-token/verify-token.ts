@@ -9,6 +9,9 @@ import { type AccessClaim, readClaims } from './claims.ts'
 import { TokenRefusedError } from './refused.ts'
 import type { TrustedKeys } from './trusted-keys.ts'
 
+/** RFC 7515, section 3.1 */
+const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*$/
+
 /** For clocks that do not agree. */
 const LEEWAY_MS = 60_000
 
@@ -53,7 +56,7 @@ type Header = ProtectedHeaderParameters & { alg?: string }
 
 function readHeader(text: string): Header {
   try {
-    if (text.split('.').length !== 3) throw new Error('not three parts')
+    if (!COMPACT.test(text)) throw new Error('not three parts of base64url')
     return decodeProtectedHeader(text)
   } catch (cause) {
     throw new TokenRefusedError('malformed', 'it is no JSON Web Token', { cause })
