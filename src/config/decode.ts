@@ -115,7 +115,11 @@ function elsewhere(schema: Shape, key: string, path: string): string | undefined
 }
 
 function decodeList(context: Context, shape: ListShape, node: Node | undefined, path: string): unknown {
-  if (node === undefined || isNull(node)) return []
+  if (node === undefined) return shape.absent ?? []
+  if (isNull(node)) {
+    if (shape.absent !== undefined) context.mistakes.push(mistakeAt(node.origin, path, noValue(shape)))
+    return shape.absent ?? []
+  }
   if (node.kind !== 'list') {
     const example =
       node.kind === 'scalar' && node.text.length < 40 && !context.hidden ? `: write [${node.text}]` : ''
@@ -128,6 +132,10 @@ function decodeList(context: Context, shape: ListShape, node: Node | undefined, 
     if (empty) context.mistakes.push(mistakeAt(item.origin, `${path}[${index}]`, 'must not be empty'))
     return value
   })
+}
+
+function noValue({ absent = [] }: ListShape): string {
+  return `has no value: write [] for nothing, or leave the key out, which is [${absent.join(', ')}]`
 }
 
 function decodeTable(context: Context, shape: TableShape, node: Node | undefined, path: string): unknown {

@@ -3,6 +3,7 @@
  * (`configuration.md` in the docs tells the differences).
  */
 import { readFileSync } from 'node:fs'
+import { warnOfAccess } from './checks-access.ts'
 import { crossCheck, settleValidation } from './cross-checks.ts'
 import { decode } from './decode.ts'
 import { applyEnvironment, type Environment, reasonOf } from './environment.ts'
@@ -76,7 +77,7 @@ export function loadConfig({
     config: freeze(config),
     ...(file === undefined ? {} : { file }),
     notes: [...remarks, ...findings.notes],
-    warnings: [...applied.warnings, ...findings.warnings],
+    warnings: [...applied.warnings, ...findings.warnings, ...warnOfAccess({ config, origins })],
     sources: Object.fromEntries([...origins].map(([key, origin]) => [key, describeOrigin(origin)])),
   }
 }

@@ -140,6 +140,7 @@ function typeOf(shape: Shape): string {
 }
 
 function defaultOf(shape: Shape): string {
+  if (shape.kind === 'list' && shape.absent !== undefined) return `\`[${shape.absent.join(', ')}]\``
   if (shape.kind !== 'scalar' || shape.state !== 'works') return ''
   const { default: value, bare } = shape as ScalarShape
   if (value === undefined || value === '') return ''

@@ -47,7 +47,13 @@ export type SectionShape<K = Record<string, Shape>> = Common & {
   aside?: boolean | undefined
 }
 
-export type ListShape<I = Shape> = Common & { kind: 'list'; item: I; aside?: boolean | undefined }
+export type ListShape<I = Shape> = Common & {
+  kind: 'list'
+  item: I
+  aside?: boolean | undefined
+  /** What an absent key means, where that is not the empty list; the key without a value is then a mistake. */
+  absent?: readonly unknown[] | undefined
+}
 /** Keys of the user's choice. */
 export type TableShape<I = Shape> = Common & {
   kind: 'table'

@@ -89,7 +89,7 @@ test('many that ask at once read once; one that comes after a change waits for w
     gate = new Promise((resolve) => {
       open = () => resolve()
     })
-    const early = Array.from({ length: 20 }, () => access.current())
+    const early = Array.from({ length: 20 }, async () => access.current())
     // The reading has its rows, of before the change, and is still under way.
     await new Promise((resolve) => setTimeout(resolve, 20))
     assert.equal(reads, 1)
