@@ -1,5 +1,5 @@
 /** The keys that another server signs its tokens with: certificates and a JSON Web Key Set, from files. */
-import { createHash, createPublicKey, type JsonWebKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 
 export type TrustedKeys = {
@@ -37,6 +37,8 @@ async function readBundle(path: string): Promise<X509Certificate[]> {
   })
 }
 
+type Jwk = { kty?: string; kid?: unknown }
+
 async function readKeySet(path: string): Promise<[string, KeyObject][]> {
   const text = await readText('auth.token.jwks', path)
   const wrong = (what: string, cause?: unknown): Error =>
@@ -50,10 +52,12 @@ async function readKeySet(path: string): Promise<[string, KeyObject][]> {
   const { keys } = (set ?? {}) as { keys?: unknown }
   if (!Array.isArray(keys)) throw wrong('is no JSON Web Key Set: it must be {"keys": [...]}')
   // RFC 7517, section 5: keys of kinds that are not known are left out. A shared secret is no public key.
-  const known = (keys as JsonWebKey[]).filter((key) => ['RSA', 'EC', 'OKP'].includes(key?.kty ?? ''))
+  const known = (keys as (Jwk | null)[]).filter((key): key is Jwk =>
+    ['RSA', 'EC', 'OKP'].includes(key?.kty ?? ''),
+  )
   return known.map((key, index) => {
     try {
-      const { kid } = key as { kid?: unknown }
+      const { kid } = key
       return [typeof kid === 'string' ? kid : '', createPublicKey({ key: key as never, format: 'jwk' })]
     } catch (cause) {
       throw wrong(`: its ${index + 1}. key is damaged`, cause)
