@@ -1,22 +1,26 @@
 /** Accounts by their id, as they are now: what was given out before is looked at again with it. */
 import type { Account, IdentitySource } from './identity.ts'
 import type { Principal } from './principal.ts'
+import type { Completed } from './with-membership.ts'
 
 type Waiting<T> = T | Promise<T>
 
 export type Accounts = {
   /**
-   * As its source has it. Undefined: gone, or disabled. At once where it is known in memory.
+   * Undefined: gone, or disabled. At once where it is known in memory.
    * @param secretId the row of `secrets` that it signed in with; revoked or expired: undefined
    * @throws RegistryError UNAVAILABLE
    */
   find(id: string, secretId: number | undefined): Waiting<Account | undefined>
-  /** Whether somebody vouches for such accounts still, of whom nothing is known but what they say. */
-  isVouchedFor(id: string): boolean
+  /**
+   * Somebody of whom nothing is known but what vouched for them, as they are now; undefined: what vouched for them is
+   * not asked any more.
+   */
+  vouched(principal: Principal): Waiting<Principal | undefined>
+  /** With the groups it is in here, and whether it is an administrator; what {@link find} gives has these already. */
+  complete(principal: Principal): Promise<Principal>
   /** Whether the database knows all there is of it, so that nothing of it can change without the access version. */
   isOfDatabase(id: string): boolean
-  /** With the groups it is in here, and whether it is an administrator. */
-  complete(principal: Principal): Promise<Principal>
 }
 
 /** What an id begins with → who knows it. */
@@ -32,12 +36,12 @@ const SOURCE_OF: Readonly<Record<string, IdentitySource['name']>> = {
 export function createAccounts({
   sources,
   findBySecret,
-  complete,
+  completed,
 }: {
   sources: readonly IdentitySource[]
   /** The holder of a secret, with the limits of that one; undefined: it counts no more. */
   findBySecret: (secretId: number) => Waiting<Account | undefined>
-  complete: Accounts['complete']
+  completed: Completed
 }): Accounts {
   const byName = new Map(sources.map((source) => [source.name, source]))
   const sourceOf = (id: string): IdentitySource | undefined => {
@@ -51,9 +55,13 @@ export function createAccounts({
       if (found instanceof Promise) return found.then((account) => ofHolder(account, id))
       return ofHolder(found, id)
     },
-    isVouchedFor: (id) => sourceOf(id) !== undefined,
+    vouched(principal) {
+      if (sourceOf(principal.id) === undefined) return undefined
+      const account = completed({ principal })
+      return account instanceof Promise ? account.then((one) => one.principal) : account.principal
+    },
+    complete: async (principal) => (await completed({ principal })).principal,
     isOfDatabase: (id) => id.startsWith('user:') || id.startsWith('robot:'),
-    complete,
   }
 }
 

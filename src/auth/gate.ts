@@ -17,13 +17,16 @@ export type Challenges =
   /** `host`: the configured address of this registry; `path`: of the token service, from `/`. */
   | { kind: 'bearer'; host: string | undefined; path: string }
 
+/** Who the client certificate of a connection is of; undefined: it has none. */
+export type CertificateOf = (request: IncomingMessage) => Account | undefined | Promise<Account | undefined>
+
 export type GateOptions = {
   identities: Identities
   tokens: BearerTokens
   decider: Decider
   challenges: Challenges
-  /** Who the client certificate of a connection is of; undefined: it has none. Asked where there is no Authorization. */
-  certificateOf?: ((request: IncomingMessage) => Account | undefined) | undefined
+  /** Asked where there is no Authorization header. */
+  certificateOf?: CertificateOf | undefined
   askingOf: (request: IncomingMessage) => Asking
 }
 
@@ -49,11 +52,13 @@ export function createGate(options: GateOptions): Gate {
 }
 
 function withoutHeader(
-  { identities, certificateOf }: GateOptions,
+  { certificateOf }: GateOptions,
   request: IncomingMessage,
 ): Principal | Promise<Principal> {
-  const account = certificateOf?.(request)
-  return account === undefined ? anonymousPrincipal : identities.complete(account.principal)
+  if (certificateOf === undefined) return anonymousPrincipal
+  const found = certificateOf(request)
+  if (found instanceof Promise) return found.then((account) => account?.principal ?? anonymousPrincipal)
+  return found?.principal ?? anonymousPrincipal
 }
 
 async function byHeader(options: GateOptions, request: IncomingMessage, header: string): Promise<Principal> {
@@ -64,9 +69,7 @@ async function byHeader(options: GateOptions, request: IncomingMessage, header: 
     case 'bearer':
       return options.tokens.accept(header, credentials.token)
     case 'basic':
-      return options.identities.complete(
-        (await options.identities.signIn(credentials, options.askingOf(request))).principal,
-      )
+      return (await options.identities.signIn(credentials, options.askingOf(request))).principal
     case 'malformed':
       throw malformedCredentials(credentials)
   }

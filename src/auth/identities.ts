@@ -4,12 +4,10 @@
  * is wrong costs as much time as what nobody knows.
  */
 import { RegistryError } from '../oci/error.ts'
-import type { Accounts } from './accounts.ts'
 import type { Audit } from './audit.ts'
 import type { GuessGuard } from './guessing.ts'
 import type { Account, Attempt, IdentitySource } from './identity.ts'
 import type { PasswordHasher } from './passwords/hasher.ts'
-import type { Principal } from './principal.ts'
 import type { VerifiedCredentials } from './verified-credentials.ts'
 
 /** Whose request it is that somebody signs in with. */
@@ -21,8 +19,6 @@ export type Identities = {
    * or too many that wait. UNAVAILABLE: who would know cannot be asked
    */
   signIn(credentials: { name: string; password: string }, asking: Asking): Promise<Account>
-  /** With groups, and whether it is an administrator: {@link Accounts}. */
-  complete(principal: Principal): Promise<Principal>
 }
 
 export type IdentitiesOptions = {
@@ -30,7 +26,6 @@ export type IdentitiesOptions = {
   byForm: readonly IdentitySource[]
   /** Asked one after the other, by the name. */
   byName: readonly IdentitySource[]
-  accounts: Accounts
   verified: VerifiedCredentials
   guesses: GuessGuard
   hasher: Pick<PasswordHasher, 'verifyNobody'>
@@ -38,9 +33,8 @@ export type IdentitiesOptions = {
 }
 
 export function createIdentities(options: IdentitiesOptions): Identities {
-  const { byForm, accounts, verified } = options
+  const { byForm, verified } = options
   return {
-    complete: (principal) => accounts.complete(principal),
     async signIn({ name, password }, asking) {
       const attempt: Attempt = { name, password, address: asking.address }
       for (const source of byForm) {

@@ -54,8 +54,8 @@ export function createBearerTokens({ signed, accounts, access, db, clock }: Opti
     // First what it is compared with later: a change meanwhile is then seen by the next request.
     const now = await access.current()
     const { version } = await findAccessVersion(db)
-    const { principal: bare, account } = await holderOf(claims, accounts)
-    const principal = { ...(await accounts.complete(bare)), token: grantOf(claims) }
+    const { principal: whole, account } = await holderOf(claims, accounts)
+    const principal = { ...whole, token: grantOf(claims) }
     const expiresAt = Math.min(claims.exp * 1000, account?.expiresAt ?? Number.MAX_SAFE_INTEGER)
     if (expiresAt <= clock.now()) throw invalidToken('it is expired')
     const outside = accounts.isOfDatabase(claims.sub) ? undefined : account
@@ -130,8 +130,9 @@ async function holderOf(
   const { sub, name, stp, sid, who } = claims
   if (sub === anonymousPrincipal.id) return { principal: anonymousPrincipal }
   if (who !== undefined) {
-    if (!accounts.isVouchedFor(sub)) throw invalidToken('who vouched for its account does so no more')
-    return { principal: { id: sub, name, ...who, isAdmin: false, grants: [] } }
+    const principal = await accounts.vouched({ id: sub, name, ...who, isAdmin: false, grants: [] })
+    if (principal === undefined) throw invalidToken('who vouched for its account does so no more')
+    return { principal }
   }
   const account = await accounts.find(sub, sid)
   if (account === undefined || stampDigest(account.stamp) !== stp) {

@@ -8,7 +8,7 @@ import type { Arrived, Endpoint } from '../../serving/endpoint.ts'
 import type { Access } from '../access.ts'
 import type { Audit } from '../audit.ts'
 import { basicChallenge } from '../challenge.ts'
-import { malformedCredentials } from '../gate.ts'
+import { type CertificateOf, malformedCredentials } from '../gate.ts'
 import type { Asking, Identities } from '../identities.ts'
 import type { Account } from '../identity.ts'
 import { anonymousPrincipal, type Principal, type TokenGrant } from '../principal.ts'
@@ -21,7 +21,7 @@ import type { SignedTokens } from './signed.ts'
 
 export type TokenEndpointOptions = {
   identities: Identities
-  certificateOf?: ((request: IncomingMessage) => Account | undefined) | undefined
+  certificateOf?: CertificateOf | undefined
   signed: SignedTokens
   refresh: RefreshTokens
   access: Access
@@ -78,7 +78,7 @@ async function issue(
 ): Promise<Issued> {
   const { access, db, clock, signed } = options
   const account = await accountOf(options, request, asked, asking)
-  const principal = account ? await options.identities.complete(account.principal) : anonymousPrincipal
+  const principal = account?.principal ?? anonymousPrincipal
   const grant = await grantOfScopes(principal, parseScopes(asked.scopes), { access, db })
   const iat = Math.floor(clock.now() / 1000)
   const left = Math.floor(((account?.expiresAt ?? Infinity) - clock.now()) / 1000)
