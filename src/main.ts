@@ -39,6 +39,22 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'list what was deleted, restore it, or free its space now',
     load: async () => (await import('./cli/trash.ts')).command,
   },
+  user: {
+    summary: 'add, list, change or remove users of the registry',
+    load: async () => (await import('./cli/user.ts')).command,
+  },
+  group: {
+    summary: 'add, list or remove groups, and put users into them',
+    load: async () => (await import('./cli/group.ts')).command,
+  },
+  robot: {
+    summary: 'add, list, change or remove accounts of programs, and their secrets',
+    load: async () => (await import('./cli/robot.ts')).command,
+  },
+  token: {
+    summary: 'add, list or revoke personal tokens',
+    load: async () => (await import('./cli/token.ts')).command,
+  },
   config: {
     summary: 'check a configuration, or show what holds',
     load: async () => (await import('./cli/config.ts')).command,

@@ -1,0 +1,159 @@
+/** `berth token`: personal tokens, which stand for a user where a password should not. */
+import { createSecret } from '../auth/secrets.ts'
+import {
+  addSecret,
+  findSecretById,
+  type ListedSecret,
+  listSecretsOf,
+  revokeSecret,
+} from '../metadata/access/secrets.ts'
+import { findUserByName } from '../metadata/access/users.ts'
+import type { OpenedData } from '../storage.ts'
+import {
+  EXPIRES_HELP,
+  MAY_HELP,
+  noteWithoutAccess,
+  readExpiry,
+  readScopes,
+  whyNoText,
+} from './access-arguments.ts'
+import { CONFIG_HELP, CONFIG_OPTION, parseArguments } from './arguments.ts'
+import type { Command, Io } from './command.ts'
+import { operator } from './operator.ts'
+import { refuse, refuseUse, runVerb } from './refusal.ts'
+import { SECRET_HEADER, secretJson, secretRow } from './secret-text.ts'
+import { momentText } from './times.ts'
+import { withData } from './with-data.ts'
+import { pagesAfter, writeList } from './write-list.ts'
+
+const help = `Usage: berth token add --user NAME [--may SCOPE]... [--expires WHEN] [--name TEXT]
+       berth token list --user NAME [--json]
+       berth token revoke ID...
+
+Personal tokens: secrets that a person signs in with instead of a password, as in scripts and on other machines. The user
+name stays the person's. A token ends with its user, not with the password.
+
+add       Makes one. The token, and nothing else, goes to the standard output, once.
+list      Shows the tokens of a user, with when and from where each was last used.
+revoke    Ends tokens; ID is the number that the list shows.
+
+      --user NAME      whose. For a user of another source: htpasswd:NAME or ldap:NAME
+${MAY_HELP}                       Absent: all that the user may. It never allows what the user may not
+${EXPIRES_HELP}      --name TEXT      what it is for
+      --json           for programs, times in UTC
+${CONFIG_HELP}`
+
+const VERBS = { add: addOf, list: listOf, revoke: revokeOf } as const
+const PAGE = 500
+
+export const command: Command = {
+  name: 'token',
+  summary: 'add, list or revoke personal tokens',
+  help,
+  run: (args, io) => runVerb('token', VERBS, args, io),
+}
+
+type Holder = { holder: string; holderName: string }
+
+/** @returns a string says what is wrong */
+async function findHolder({ metadata: { db }, config }: OpenedData, text: string): Promise<Holder | string> {
+  const [, source, name] = /^(htpasswd|ldap):([^:]{1,255})$/s.exec(text) ?? []
+  if (source !== undefined && name !== undefined) {
+    const isThere = (source === 'htpasswd' ? config.auth.htpasswd : config.auth.ldap) !== undefined
+    return isThere ? { holder: text, holderName: name } : `the configuration has no auth.${source}`
+  }
+  const user = await findUserByName(db, text)
+  if (user !== undefined) return { holder: `user:${user.id}`, holderName: user.name }
+  return (
+    `the database has no user ${JSON.stringify(text)}: "berth user list" shows them. ` +
+    'For a user of another source say htpasswd:NAME or ldap:NAME'
+  )
+}
+
+const ADD_OPTIONS = {
+  ...CONFIG_OPTION,
+  user: { type: 'string' },
+  may: { type: 'string', multiple: true },
+  expires: { type: 'string' },
+  name: { type: 'string' },
+} as const
+
+async function addOf(args: readonly string[], io: Io): Promise<number> {
+  const parsed = parseArguments('token add', args, ADD_OPTIONS, 0, io)
+  if (parsed === undefined) return 2
+  const { user, may, expires, name = '', config } = parsed.values
+  if (user === undefined) return refuseUse(io, 'token add', 'say whose: --user NAME')
+  const scopes = may === undefined ? undefined : readScopes(may, 'person')
+  if (typeof scopes === 'string') return refuseUse(io, 'token add', scopes)
+  const expiresAt = expires === undefined ? null : readExpiry(expires, Date.now())
+  if (typeof expiresAt === 'string') return refuseUse(io, 'token add', expiresAt)
+  const wrong = whyNoText('--name', name)
+  if (wrong !== undefined) return refuseUse(io, 'token add', wrong)
+  return withData(io, config, async (data) => {
+    const holder = await findHolder(data, user)
+    if (typeof holder === 'string') return refuse(io, 'token add', holder)
+    const { text, hash, hint } = createSecret('personal')
+    const limits = { ...(scopes && { scopes }), ...(expiresAt !== null && { expiresAt }) }
+    const secret = { kind: 'personal' as const, hash, hint, ...holder, name, ...limits }
+    const id = await addSecret(data.metadata.db, secret, operator('berth token add', 'secret'))
+    noteWithoutAccess(io, data)
+    const ends = expiresAt === null ? 'does not expire' : `ends at ${momentText(expiresAt)}`
+    io.stderr.write(`Token ${id}, which is shown this once (user name: ${holder.holderName}); it ${ends}:\n`)
+    io.stdout.write(`${text}\n`)
+    return 0
+  })
+}
+
+async function listOf(args: readonly string[], io: Io): Promise<number> {
+  const options = { ...CONFIG_OPTION, user: { type: 'string' }, json: { type: 'boolean' } } as const
+  const parsed = parseArguments('token list', args, options, 0, io)
+  if (parsed === undefined) return 2
+  const { user, config, json } = parsed.values
+  if (user === undefined) return refuseUse(io, 'token list', 'say whose: --user NAME')
+  const now = Date.now()
+  return withData(io, config, async (data, signal) => {
+    const found = await findHolder(data, user)
+    if (typeof found === 'string') return refuse(io, 'token list', found)
+    const { db } = data.metadata
+    return writeList(
+      io,
+      pagesAfter<ListedSecret>(
+        (after) => listSecretsOf(db, found.holder, 'personal', after?.id ?? 0, PAGE),
+        PAGE,
+      ),
+      {
+        header: SECRET_HEADER,
+        row: (secret) => secretRow(secret, now),
+        json: (secret) => secretJson(secret, now),
+        empty: `${user} has no personal tokens.\n`,
+      },
+      json === true,
+      signal,
+    )
+  })
+}
+
+async function revokeOf(args: readonly string[], io: Io): Promise<number> {
+  const parsed = parseArguments('token revoke', args, CONFIG_OPTION, Infinity, io)
+  if (parsed === undefined) return 2
+  const { positionals, values } = parsed
+  if (positionals.length === 0 || !positionals.every((id) => /^[1-9]\d{0,14}$/.test(id)))
+    return refuseUse(io, 'token revoke', 'say the number of the token: "berth token list" shows it')
+  return withData(io, values.config, async ({ metadata: { db } }) => {
+    let code = 0
+    for (const id of positionals) {
+      const secret = await findSecretById(db, Number(id))
+      if (secret?.kind !== 'personal') {
+        code = refuse(io, 'token revoke', `there is no personal token ${id}`)
+        continue
+      }
+      const isDone = await revokeSecret(db, secret, operator('berth token revoke', 'secret'))
+      io.stdout.write(
+        isDone
+          ? `Revoked token ${id} of ${secret.holderName}.\n`
+          : `Token ${id} of ${secret.holderName} was revoked before.\n`,
+      )
+    }
+    return code
+  })
+}
