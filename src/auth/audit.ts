@@ -14,6 +14,27 @@ export type AuditAct =
   | 'secret'
   | 'rule'
   | 'settings'
+  /** Garbage was collected by hand. */
+  | 'collect'
+  /** Of the record itself: what is missing in it. */
+  | 'audit'
+
+export const AUDIT_ACTS = [
+  'sign-in',
+  'token',
+  'pull',
+  'push',
+  'delete',
+  'restore',
+  'user',
+  'group',
+  'robot',
+  'secret',
+  'rule',
+  'settings',
+  'collect',
+  'audit',
+] as const satisfies readonly AuditAct[]
 
 export type AuditEntry = {
   act: AuditAct
