@@ -1,12 +1,98 @@
 /** Part of the composition: who may come in, and what they may do there. */
+import type { IncomingMessage } from 'node:http'
 import { createOpenGate, type Gate } from './auth/authenticate.ts'
+import { type Audit, noAudit } from './auth/audit.ts'
+import type { Guard } from './auth/permission.ts'
+import type { TokenEnd } from './auth/tokens/endpoint.ts'
 import type { Config } from './config/schema.ts'
+import type { Clock } from './lib/clock.ts'
+import type { Closers } from './lib/closers.ts'
+import type { Logger } from './lib/logger.ts'
+import type { Metadata } from './metadata/open-metadata.ts'
+import type { Endpoint } from './serving/endpoint.ts'
 
-/** @throws Error: what is configured and cannot be kept to */
-export function gateOf({ auth, access }: Config): Gate {
+/**
+ * `open`: everyone may do everything. `issuer`: another server's tokens say who may do what. `accounts`: who signs in
+ * may do everything. `access`: rules decide.
+ */
+export type AccessMode = 'open' | 'issuer' | 'accounts' | 'access'
+
+export type AccessParts = {
+  mode: AccessMode
+  gate: Gate
+  /** Absent: everyone may do everything. */
+  guard?: Guard
+  audit: Audit
+  /** `/token` */
+  token?: Endpoint
+  /** Said at the start: who may do what. */
+  welcome: string
+}
+
+export type AccessOptions = {
+  config: Config
+  /** Setting → where it was said. */
+  sources: Readonly<Record<string, string>>
+  metadata: Pick<Metadata, 'db'>
+  clock: Clock
+  log: Logger
+  /** Is given what is shown once and stands in no log. */
+  say: (text: string) => void
+  addressOf: (request: IncomingMessage) => string
+  requestIdOf: (request: IncomingMessage) => string
+  tokenTold: (request: IncomingMessage, end: TokenEnd) => void
+  closers: Closers
+}
+
+export function accessModeOf({ auth, access }: Pick<Config, 'auth' | 'access'>): AccessMode {
   const { htpasswd, token, ldap, workloads, certificates } = auth
-  const isAsked = [htpasswd, token, ldap, certificates, access].some((part) => part !== undefined)
-  if (isAsked || workloads.length > 0)
-    throw new Error('access control is not built yet, and Berth does not start open where it was asked for')
-  return createOpenGate()
+  if (access?.enabled === true) return 'access'
+  if (token !== undefined) return 'issuer'
+  const isAsked = [htpasswd, ldap, certificates].some((part) => part !== undefined) || workloads.length > 0
+  return isAsked ? 'accounts' : 'open'
+}
+
+/** @throws Error: what is configured and cannot be kept to; it is never left out */
+export async function openAccess(options: AccessOptions): Promise<AccessParts> {
+  const mode = accessModeOf(options.config)
+  switch (mode) {
+    case 'open':
+      return openToAll(options.config)
+    case 'issuer':
+      return openIssuer(options)
+    case 'accounts':
+    case 'access': {
+      const { openSigningIn } = await import('./server-access-signing-in.ts')
+      return openSigningIn(mode, options)
+    }
+  }
+}
+
+function openToAll({ storage }: Config): AccessParts {
+  const deletes = storage.delete.enabled ? 'pull, push and delete' : 'pull and push (deletes are off)'
+  return {
+    mode: 'open',
+    gate: createOpenGate(),
+    audit: noAudit,
+    welcome: `open to everyone: whoever reaches this address can ${deletes}`,
+  }
+}
+
+async function openIssuer({ config, clock, log }: AccessOptions): Promise<AccessParts> {
+  const { token: settings } = config.auth
+  if (settings === undefined) throw new Error('unreachable: the mode says that there is a token section')
+  const signingalgorithms = settings.signingalgorithms.filter((algorithm) => algorithm !== undefined)
+  const { createExternalTokenGate, externalTokenGuard } = await import('./auth/external-token/gate.ts')
+  return {
+    mode: 'issuer',
+    gate: await createExternalTokenGate({ settings: { ...settings, signingalgorithms }, clock, log }),
+    guard: externalTokenGuard,
+    audit: noAudit,
+    welcome: `tokens of ${settings.issuer} decide who may do what; nobody may do anything without one`,
+  }
+}
+
+/** Where the token service is, from `/`. */
+export function tokenPathOf({ http }: Pick<Config, 'http'>): string {
+  return `${http.prefix.replace(/\/+$/, '')}/token`
 }

@@ -1,5 +1,7 @@
 /** Part of the composition: what the protocol tells of a request, in the words of logs and metrics. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Principal } from './auth/principal.ts'
+import type { TokenEnd } from './auth/tokens/endpoint.ts'
 import type { DistributionEvent } from './distribution/exchange.ts'
 import type { RouteKind } from './distribution/route.ts'
 import type { Observation, Observe } from './serving/observe.ts'
@@ -40,6 +42,9 @@ type RequestObserver = {
   /** Where it comes from, as {@link begin} found it. */
   addressOf(request: IncomingMessage): string
   told(event: DistributionEvent): void
+  /** Another endpoint than the protocol's answers it. */
+  taken(request: IncomingMessage, kind: string): void
+  tokenTold(request: IncomingMessage, end: TokenEnd): void
 }
 
 export function createRequestObserver(observe: Observe): RequestObserver {
@@ -58,7 +63,7 @@ export function createRequestObserver(observe: Observe): RequestObserver {
       observation.kind = route === undefined ? 'other' : HANDLER[route.kind]
       observation.contentType = contentType
       observation.bytesOut = request.method === 'HEAD' || status === 304 ? 0 : contentLength
-      if (principal?.kind === 'user' || principal?.kind === 'robot') observation.user = principal.name
+      observation.user = userOf(principal)
       const name = route !== undefined && 'repository' in route ? { 'vars.name': route.repository } : {}
       observation.fields = {
         ...name,
@@ -70,5 +75,25 @@ export function createRequestObserver(observe: Observe): RequestObserver {
       }
       if (error !== undefined) observation.failed = true
     },
+    taken(request, kind) {
+      const observation = observations.get(request)
+      if (observation !== undefined) observation.kind = kind
+    },
+    tokenTold(request, { principal, bytes, error }) {
+      const observation = observations.get(request)
+      if (observation === undefined) return
+      observation.contentType = 'application/json'
+      observation.bytesOut = request.method === 'HEAD' ? 0 : bytes
+      observation.user = userOf(principal)
+      if (error === undefined) return
+      observation.fields = { 'err.code': error.code.toLowerCase(), 'err.message': error.message }
+      observation.failed = true
+    },
   }
+}
+
+/** For the access log: who signed in, if anybody did. */
+function userOf(principal: Principal | undefined): string | undefined {
+  if (principal === undefined || principal.kind === 'open' || principal.kind === 'anonymous') return undefined
+  return principal.name
 }

@@ -10,9 +10,11 @@ import { closeInReverse, type Closers } from './lib/closers.ts'
 import type { Logger } from './lib/logger.ts'
 import type { Metadata } from './metadata/open-metadata.ts'
 import { createPullRecorder, type PullRecorder } from './metadata/pulls.ts'
+import { createGuardedRegistry } from './registry/guarded.ts'
 import { createHostedRegistry } from './registry/hosted.ts'
 import type { Registry } from './registry/registry.ts'
-import { gateOf } from './server-access.ts'
+import { type AccessParts, openAccess, tokenPathOf } from './server-access.ts'
+import { createDispatch, type Place } from './server-dispatch.ts'
 import { registerCollectionMetrics } from './server-metrics.ts'
 import { createRequestObserver } from './server-observe.ts'
 import { addressOf, rulesOf, scrubOf, tlsOf } from './server-rules.ts'
@@ -34,11 +36,17 @@ export type ServerOptions = {
   version: string
   log: Logger
   accessLog?: AccessLog
+  /** Setting → where it was said: `config.yml:7`. */
+  sources?: Readonly<Record<string, string>>
+  /** Is given what is shown once and stands in no log: the first administrator's password. Absent: standard error. */
+  say?: (text: string) => void
 }
 
 export type RunningServer = {
   /** As clients write it, e.g. `http://localhost:5000`. */
   url: string
+  /** Who may do what, in one line. */
+  welcome: string
   /** The data folder; absent: in memory. */
   dataFolder?: string
   /** Finishes what is running, for at most `drainMs`, and gives everything back. Can be called again. */
@@ -72,7 +80,7 @@ async function compose(
   const rules = rulesOf(config)
   const hosted = createHostedRegistry({ db: metadata.db, store, clock, log, pulls, processId, boot, rules })
   closers.push(async () => hosted.close())
-  const registry = await withTakeover(hosted, options, { metadata, dataFolder }, closers)
+  const whole = await withTakeover(hosted, options, { metadata, dataFolder }, closers)
   const figures = createCollectionFigures()
   closers.push(startTasks(options, metadata, store, pulls, figures))
 
@@ -96,9 +104,21 @@ async function compose(
       addressOf: createClientAddress(config.http.trustedproxies),
     }),
   )
+  const access = await openAccess({
+    config,
+    sources: options.sources ?? {},
+    metadata,
+    clock,
+    log,
+    say: options.say ?? ((text) => void process.stderr.write(text)),
+    addressOf: observer.addressOf,
+    requestIdOf: observer.idOf,
+    tokenTold: observer.tokenTold,
+    closers,
+  })
   const protocol = createDistributionHandler({
-    registry,
-    gate: gateOf(config),
+    registry: behindGuard(whole, access),
+    gate: access.gate,
     log,
     limits: {
       manifestBytes: config.validation.manifests.maxbytes,
@@ -116,10 +136,17 @@ async function compose(
     },
     observe: observer.told,
   })
-  const handler = withProbes(probes, (request, response) => {
-    observer.begin(request, response)
-    protocol(request, response)
-  })
+  const handler = withProbes(
+    probes,
+    createDispatch({
+      places: placesOf(config, access),
+      protocol,
+      begin: observer.begin,
+      taken: observer.taken,
+      arrived: (request) => ({ requestId: observer.idOf(request), address: observer.addressOf(request) }),
+      prefix: config.http.prefix.replace(/\/+$/, ''),
+    }),
+  )
   const debug = await openDebug(options, health, probes, metrics)
   if (debug !== undefined) closers.push(() => debug.close(0))
   const tls = tlsOf(config.http)
@@ -129,7 +156,17 @@ async function compose(
     log,
     ...(tls && { tls }),
   })
-  return running(listener, dataFolder, closeAll, state, config.http.draintimeout)
+  const { welcome } = access
+  return running({ listener, dataFolder, welcome, closeAll, state, drainMs: config.http.draintimeout })
+}
+
+/** Nothing reaches the domain's verbs past the guard. */
+function behindGuard(registry: Registry, { guard }: AccessParts): Registry {
+  return guard === undefined ? registry : createGuardedRegistry(registry, guard)
+}
+
+function placesOf(config: Config, { token }: AccessParts): Place[] {
+  return token === undefined ? [] : [{ path: tokenPathOf(config), endpoint: token, kind: 'token' }]
 }
 
 /** A folder of CNCF Distribution is imported before it is asked, until all of it is. */
@@ -232,18 +269,29 @@ function withProbes(probes: Probes, next: Handler): Handler {
   }
 }
 
-function running(
-  listener: Listener,
-  dataFolder: string | undefined,
-  closeAll: () => Promise<void>,
-  state: { isClosing: boolean },
-  configuredDrainMs: number,
-): RunningServer {
+type Running = {
+  listener: Listener
+  dataFolder: string | undefined
+  welcome: string
+  closeAll: () => Promise<void>
+  state: { isClosing: boolean }
+  drainMs: number
+}
+
+function running({
+  listener,
+  dataFolder,
+  welcome,
+  closeAll,
+  state,
+  drainMs: usualMs,
+}: Running): RunningServer {
   let closed: Promise<void> | undefined
   return {
     url: listener.url,
+    welcome,
     ...(dataFolder !== undefined && { dataFolder }),
-    close(drainMs = configuredDrainMs) {
+    close(drainMs = usualMs) {
       state.isClosing = true
       const drained = listener.close(drainMs)
       closed ??= drained.then(closeAll)

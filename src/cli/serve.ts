@@ -66,7 +66,10 @@ async function serve(loaded: LoadedConfig, io: Io): Promise<number> {
   for (const warning of loaded.warnings) log.warn(warning)
   let server: RunningServer
   try {
-    server = await startServer({ config, version: readVersion(), log, accessLog })
+    server = await startServer({
+      ...{ config, version: readVersion(), log, accessLog, sources: loaded.sources },
+      say: (text) => void io.stderr.write(text),
+    })
   } catch (error) {
     if (!(error instanceof DatabaseRefusedError || error instanceof ListenError)) throw error
     log.error(`cannot start: ${error.message}`)
@@ -83,13 +86,12 @@ async function serve(loaded: LoadedConfig, io: Io): Promise<number> {
 function sayHello(server: RunningServer, { config, file }: LoadedConfig, log: Logger): void {
   const host = (config.http.host ?? server.url).replace(/^https?:\/\//, '')
   const data = server.dataFolder === undefined ? 'in memory, gone at the end' : `in ${server.dataFolder}`
-  const deletes = config.storage.delete.enabled ? 'pull, push and delete' : 'pull and push (deletes are off)'
   log.info(`listening on ${server.url}, data ${data}${file === undefined ? '' : `, configured by ${file}`}`)
   if (config.storage.maintenance.readonly.enabled) {
-    log.info('read-only: whoever reaches this address can pull; nothing can be pushed or deleted')
+    log.info(`${server.welcome}. Read-only: nothing can be pushed or deleted`)
     return
   }
-  log.info(`open to everyone: whoever reaches this address can ${deletes}`)
+  log.info(server.welcome)
   if (config.http.net === 'tcp' || config.http.host !== undefined) {
     log.info(`next: docker tag IMAGE ${host}/IMAGE && docker push ${host}/IMAGE`)
   }

@@ -1,0 +1,139 @@
+/** Part of the composition: who is known, and how they sign in. Loaded only where access control is configured. */
+import { type Accounts, createAccounts } from './auth/accounts.ts'
+import type { Audit } from './auth/audit.ts'
+import type { CertificateOf } from './auth/gate.ts'
+import { createGuessGuard } from './auth/guess-guard.ts'
+import { createIdentities, type Identities } from './auth/identities.ts'
+import type { Account, IdentitySource } from './auth/identity.ts'
+import { createMembership } from './auth/membership.ts'
+import { createPasswordHasher } from './auth/passwords/create-hasher.ts'
+import type { PasswordHasher } from './auth/passwords/hasher.ts'
+import type { FileAccess } from './auth/rules/rule.ts'
+import { createSecretsSource, type SecretsSource } from './auth/secrets-source.ts'
+import { createUsersSource } from './auth/users-source.ts'
+import { createRefreshTokens, type RefreshTokens } from './auth/tokens/refresh.ts'
+import { createVerifiedCredentials } from './auth/verified-credentials.ts'
+import { type Completed, createCompleted, withMembership } from './auth/with-membership.ts'
+import type { Config } from './config/schema.ts'
+import type { Clock } from './lib/clock.ts'
+import type { Closers } from './lib/closers.ts'
+import type { Logger } from './lib/logger.ts'
+import { createUseRecorder, type UseRecorder } from './metadata/access/uses.ts'
+import type { Db } from './metadata/database.ts'
+
+export type IdentityParts = {
+  identities: Identities
+  accounts: Accounts
+  hasher: PasswordHasher
+  refresh: RefreshTokens
+  certificateOf: CertificateOf | undefined
+  /** What the log calls the places where names are known. */
+  sources: readonly string[]
+}
+
+type Options = {
+  config: Config
+  /** What the configuration says of access now; undefined: nothing. */
+  fileAccess: () => FileAccess | undefined
+  db: Db
+  audit: Audit
+  clock: Clock
+  log: Logger
+  closers: Closers
+}
+
+const FLUSH_MS = 60_000
+
+export async function openIdentities(options: Options): Promise<IdentityParts> {
+  const { config, fileAccess, db, audit, clock, log, closers } = options
+  const hasUsers = fileAccess() !== undefined
+  const hasher = createPasswordHasher({ log, hasUsers })
+  closers.push(() => hasher.close())
+  const membership = createMembership({ db, fileAccess })
+  const completed = createCompleted(membership)
+  const uses = createUseRecorder(db, () => clock.now())
+  closers.push(flushUses(uses, log))
+
+  const secrets = createSecretsSource({
+    db,
+    findAccount: (id) => accounts.find(id, undefined),
+    membership,
+    uses,
+    now: () => clock.now(),
+  })
+  const users = createUsersSource({ db, hasher, membership, uses })
+  const elsewhere = await openOthers(options, hasher, completed)
+  const byName = [...(hasUsers ? [users] : []), ...elsewhere.byName]
+  const byForm = [...(hasUsers ? [secrets] : []), ...elsewhere.byForm]
+  const accounts = createAccounts({
+    sources: [...byForm, ...byName, ...elsewhere.vouching],
+    findBySecret: (id) => findBySecret(id, secrets, refresh),
+    completed,
+  })
+  const refresh = createRefreshTokens({ db, accounts, audit, clock })
+  const identities = createIdentities({
+    byForm,
+    byName,
+    verified: createVerifiedCredentials({
+      clock,
+      find: (id) => accounts.find(id, undefined),
+      ages: { ldap: config.auth.ldap?.cache ?? 0 },
+    }),
+    guesses: createGuessGuard({ clock }),
+    hasher,
+    audit,
+  })
+  const sources = [...byName, ...byForm, ...elsewhere.vouching].map(({ name }) => name)
+  return { identities, accounts, hasher, refresh, certificateOf: elsewhere.certificateOf, sources }
+}
+
+function findBySecret(
+  id: number,
+  secrets: SecretsSource,
+  refresh: RefreshTokens,
+): Account | undefined | Promise<Account | undefined> {
+  const found = secrets.findBySecret(id)
+  if (found instanceof Promise) return found.then((account) => account ?? refresh.findById(id))
+  return found ?? refresh.findById(id)
+}
+
+function flushUses(uses: UseRecorder, log: Logger): () => Promise<void> {
+  const flush = (): Promise<void> =>
+    uses.flush().catch((error: unknown) => log.warn('when accounts were last used was lost', { error }))
+  const timer = setInterval(() => void flush(), FLUSH_MS).unref()
+  return () => {
+    clearInterval(timer)
+    return flush()
+  }
+}
+
+type Others = {
+  byName: IdentitySource[]
+  byForm: IdentitySource[]
+  /** Known only by what they bring with each request. */
+  vouching: IdentitySource[]
+  certificateOf: CertificateOf | undefined
+}
+
+/** @throws Error: what is configured and cannot be used */
+async function openOthers(
+  { config: { auth } }: Options,
+  _hasher: PasswordHasher,
+  completed: Completed,
+): Promise<Others> {
+  const others: Others = { byName: [], byForm: [], vouching: [], certificateOf: undefined }
+  // A door that is not there yet stays shut.
+  if (auth.htpasswd !== undefined) throw notYet('auth.htpasswd')
+  if (auth.ldap !== undefined) throw notYet('auth.ldap')
+  if (auth.workloads.length > 0) throw notYet('auth.workloads')
+  if (auth.certificates !== undefined) throw notYet('auth.certificates')
+  return {
+    ...others,
+    byName: others.byName.map((source) => withMembership(source, completed)),
+    byForm: others.byForm.map((source) => withMembership(source, completed)),
+  }
+}
+
+function notYet(setting: string): Error {
+  return new Error(`${setting} is not built yet, and Berth does not start without it where it is asked for`)
+}

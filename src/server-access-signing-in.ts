@@ -1,0 +1,98 @@
+/** Part of the composition: accounts that sign in here, with rules or without. */
+import { createDecider } from './auth/decide.ts'
+import { ensureAdministrator } from './auth/first-administrator.ts'
+import { type Challenges, createGate } from './auth/gate.ts'
+import { createAccess } from './auth/rules/create-access.ts'
+import { fileAccessOf } from './auth/rules/file-access.ts'
+import type { FileAccess } from './auth/rules/rule.ts'
+import { createSignedInAccess } from './auth/signed-in-access.ts'
+import { createBearerTokens } from './auth/tokens/bearer.ts'
+import { createTokenEndpoint } from './auth/tokens/endpoint.ts'
+import { createTokenKeys } from './auth/tokens/keys.ts'
+import { createSignedTokens } from './auth/tokens/signed.ts'
+import { noAudit } from './auth/audit.ts'
+import type { Config } from './config/schema.ts'
+import { type AccessOptions, type AccessParts, tokenPathOf } from './server-access.ts'
+import { openIdentities } from './server-access-identities.ts'
+
+const MAX_CLIENT_LENGTH = 256
+
+export async function openSigningIn(
+  mode: 'accounts' | 'access',
+  options: AccessOptions,
+): Promise<AccessParts> {
+  const { config, metadata, clock, log, closers, addressOf, requestIdOf } = options
+  const { db } = metadata
+  const audit = noAudit
+  const fileAccess = openFileAccess(mode, options)
+  const identity = await openIdentities({ config, fileAccess, db, audit, clock, log, closers })
+  const { identities, accounts, hasher, refresh, certificateOf } = identity
+  const ofFile = fileAccess()
+  if (ofFile !== undefined) await makeAdministrator(options, hasher, ofFile)
+
+  const access =
+    ofFile === undefined
+      ? createSignedInAccess()
+      : createAccess({ db, file: () => fileAccess() ?? ofFile, log })
+  const decider = createDecider({ access, db })
+  const signed = createSignedTokens({ db, keys: createTokenKeys({ db, clock }), clock })
+  const gate = createGate({
+    identities,
+    tokens: createBearerTokens({ signed, accounts, access, db, clock }),
+    decider,
+    challenges: challengesOf(mode, config),
+    certificateOf,
+    askingOf: (request) => ({
+      address: addressOf(request),
+      client: (request.headers['user-agent'] ?? '').slice(0, MAX_CLIENT_LENGTH),
+      requestId: requestIdOf(request),
+    }),
+  })
+  const token = createTokenEndpoint({
+    ...{ identities, certificateOf, signed, refresh, access, db, clock, audit, log },
+    realm: realmOf(config),
+    told: options.tokenTold,
+  })
+  return { mode, gate, guard: decider.guard, audit, token, welcome: welcomeOf(mode, identity.sources) }
+}
+
+function openFileAccess(
+  mode: 'accounts' | 'access',
+  { config: { access }, sources }: AccessOptions,
+): () => FileAccess | undefined {
+  if (mode === 'accounts' || access === undefined) return () => undefined
+  const file = fileAccessOf(access, sources)
+  return () => file
+}
+
+async function makeAdministrator(
+  { config, metadata, clock, log, say }: AccessOptions,
+  hasher: Parameters<typeof ensureAdministrator>[0]['hasher'],
+  { administrators }: FileAccess,
+): Promise<void> {
+  const { name, password } = config.access?.administrator ?? { name: 'admin', password: undefined }
+  await ensureAdministrator({
+    db: metadata.db,
+    hasher,
+    configured: { name, password },
+    named: administrators,
+    log,
+    say,
+    now: () => clock.now(),
+  })
+}
+
+function challengesOf(mode: 'accounts' | 'access', config: Config): Challenges {
+  if (mode === 'accounts') return { kind: 'basic', realm: realmOf(config) }
+  return { kind: 'bearer', host: config.http.host, path: tokenPathOf(config) }
+}
+
+function realmOf({ auth }: Config): string {
+  return auth.htpasswd?.realm || 'berth'
+}
+
+function welcomeOf(mode: 'accounts' | 'access', sources: readonly string[]): string {
+  const known = `names are known to: ${sources.join(', ')}`
+  if (mode === 'accounts') return `who signs in may do everything, nobody else anything; ${known}`
+  return `rules decide who may do what ("berth access explain" says why); ${known}`
+}
