@@ -7,7 +7,7 @@ const MAX_KEYS = 50_000
 const MARK_USERS: Statement = {
   name: 'mark-users-used',
   sql: `UPDATE users SET last_used_at = max(coalesce(last_used_at, 0), j.value ->> 'at')
-        FROM json_each(:users) j WHERE id = j.value ->> 'id'`,
+        FROM json_each(:users) j WHERE users.id = j.value ->> 'id'`,
 }
 const MARK_SECRETS: Statement = {
   name: 'mark-secrets-used',
