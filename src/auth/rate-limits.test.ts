@@ -14,7 +14,8 @@ function fixture(rules: Partial<RateRules>) {
   /** Seconds to wait; 0: it may. */
   const ask = (who: Principal, address = '192.0.2.1', mayRefuse = true): number => {
     try {
-      limits.request(who, address, mayRefuse)
+      if (mayRefuse) limits.check(who, address)
+      limits.count(who, address)
       return 0
     } catch (error) {
       assert.ok(error instanceof RegistryError && error.status === 429)

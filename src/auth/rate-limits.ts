@@ -18,11 +18,12 @@ export type RateRules = {
 
 export type RateLimits = {
   /**
-   * Counts one request.
-   * @param mayRefuse false: it has a body that its client cannot send again; it counts, and others wait for it
+   * Before a request that can be sent again is looked at.
    * @throws RegistryError TOOMANYREQUESTS with `retryAfter`
    */
-  request(principal: Principal | undefined, address: string, mayRefuse: boolean): void
+  check(principal: Principal | undefined, address: string): void
+  /** One request. What has a body that its client cannot send again is counted without a check: others wait for it. */
+  count(principal: Principal | undefined, address: string): void
   /** Bytes of a body that is being sent to it. */
   pulled(principal: Principal | undefined, address: string, bytes: number): void
   /** How many requests were refused. */
@@ -54,16 +55,16 @@ export function createRateLimits({
 
   return {
     figures,
-    request(principal, address, mayRefuse) {
+    check(principal, address) {
       const key = keyOf(principal, address)
-      if (mayRefuse) {
-        // A debt of bytes is paid before more is asked for.
-        const owed = sent?.secondsUntil(key, 0) ?? 0
-        if (owed > 0) refuse(owed, 'much was pulled in a short time')
-        const wait = asked?.secondsUntil(key, 1) ?? 0
-        if (wait > 0) refuse(wait, 'many requests')
-      }
-      asked?.take(key, 1)
+      // A debt of bytes is paid before more is asked for.
+      const owed = sent?.secondsUntil(key, 0) ?? 0
+      if (owed > 0) refuse(owed, 'much was pulled in a short time')
+      const wait = asked?.secondsUntil(key, 1) ?? 0
+      if (wait > 0) refuse(wait, 'many requests')
+    },
+    count(principal, address) {
+      asked?.take(keyOf(principal, address), 1)
     },
     pulled(principal, address, count) {
       sent?.take(keyOf(principal, address), count)
