@@ -39,6 +39,7 @@ type Options = {
   audit: Audit
   clock: Clock
   log: Logger
+  say: (text: string) => void
   closers: Closers
 }
 
@@ -117,13 +118,19 @@ type Others = {
 
 /** @throws Error: what is configured and cannot be used */
 async function openOthers(
-  { config: { auth } }: Options,
-  _hasher: PasswordHasher,
+  { config: { auth }, clock, log, say }: Options,
+  hasher: PasswordHasher,
   completed: Completed,
 ): Promise<Others> {
   const others: Others = { byName: [], byForm: [], vouching: [], certificateOf: undefined }
+  if (auth.htpasswd !== undefined) {
+    const { createHtpasswdSource } = await import('./auth/htpasswd.ts')
+    const { path } = auth.htpasswd
+    others.byName.push(
+      await createHtpasswdSource({ path, hasher, log, clock, onCreated: (first) => say(shownOnce(first)) }),
+    )
+  }
   // A door that is not there yet stays shut.
-  if (auth.htpasswd !== undefined) throw notYet('auth.htpasswd')
   if (auth.ldap !== undefined) throw notYet('auth.ldap')
   if (auth.workloads.length > 0) throw notYet('auth.workloads')
   if (auth.certificates !== undefined) throw notYet('auth.certificates')
@@ -132,6 +139,18 @@ async function openOthers(
     byName: others.byName.map((source) => withMembership(source, completed)),
     byForm: others.byForm.map((source) => withMembership(source, completed)),
   }
+}
+
+function shownOnce({ path, name, password }: { path: string; name: string; password: string }): string {
+  return `
+berth: ${path} was missing, so it was made, with one user:
+
+    name      ${name}
+    password  ${password}
+
+This is shown once and kept nowhere else but as a hash.
+
+`
 }
 
 function notYet(setting: string): Error {

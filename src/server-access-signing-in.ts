@@ -3,29 +3,32 @@ import { createDecider } from './auth/decide.ts'
 import { ensureAdministrator } from './auth/first-administrator.ts'
 import { type Challenges, createGate } from './auth/gate.ts'
 import { createAccess } from './auth/rules/create-access.ts'
-import { fileAccessOf } from './auth/rules/file-access.ts'
 import type { FileAccess } from './auth/rules/rule.ts'
 import { createSignedInAccess } from './auth/signed-in-access.ts'
 import { createBearerTokens } from './auth/tokens/bearer.ts'
 import { createTokenEndpoint } from './auth/tokens/endpoint.ts'
 import { createTokenKeys } from './auth/tokens/keys.ts'
 import { createSignedTokens } from './auth/tokens/signed.ts'
-import { noAudit } from './auth/audit.ts'
+import type { Audit } from './auth/audit.ts'
 import type { Config } from './config/schema.ts'
 import { type AccessOptions, type AccessParts, tokenPathOf } from './server-access.ts'
+import { openAccessInFile } from './server-reload.ts'
 import { openIdentities } from './server-access-identities.ts'
 
 const MAX_CLIENT_LENGTH = 256
 
 export async function openSigningIn(
   mode: 'accounts' | 'access',
+  audit: Audit,
   options: AccessOptions,
-): Promise<AccessParts> {
+): Promise<Omit<AccessParts, 'audit'>> {
   const { config, metadata, clock, log, closers, addressOf, requestIdOf } = options
   const { db } = metadata
-  const audit = noAudit
-  const fileAccess = openFileAccess(mode, options)
-  const identity = await openIdentities({ config, fileAccess, db, audit, clock, log, closers })
+  const inFile = openAccessInFile({ config, reloadable: options.reloadable, log })
+  closers.push(async () => inFile.close())
+  const fileAccess = inFile.current
+  const { say } = options
+  const identity = await openIdentities({ config, fileAccess, db, audit, clock, log, say, closers })
   const { identities, accounts, hasher, refresh, certificateOf } = identity
   const ofFile = fileAccess()
   if (ofFile !== undefined) await makeAdministrator(options, hasher, ofFile)
@@ -51,18 +54,17 @@ export async function openSigningIn(
   const token = createTokenEndpoint({
     ...{ identities, certificateOf, signed, refresh, access, db, clock, audit, log },
     realm: realmOf(config),
+    limit: options.limitToken,
     told: options.tokenTold,
   })
-  return { mode, gate, guard: decider.guard, audit, token, welcome: welcomeOf(mode, identity.sources) }
-}
-
-function openFileAccess(
-  mode: 'accounts' | 'access',
-  { config: { access }, sources }: AccessOptions,
-): () => FileAccess | undefined {
-  if (mode === 'accounts' || access === undefined) return () => undefined
-  const file = fileAccessOf(access, sources)
-  return () => file
+  return {
+    mode,
+    gate,
+    guard: decider.guard,
+    token,
+    reload: inFile.reload,
+    welcome: welcomeOf(mode, identity.sources),
+  }
 }
 
 async function makeAdministrator(

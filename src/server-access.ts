@@ -1,7 +1,6 @@
 /** Part of the composition: who may come in, and what they may do there. */
 import type { IncomingMessage } from 'node:http'
 import { createOpenGate, type Gate } from './auth/authenticate.ts'
-import { type Audit, noAudit } from './auth/audit.ts'
 import type { Guard } from './auth/permission.ts'
 import type { TokenEnd } from './auth/tokens/endpoint.ts'
 import type { Config } from './config/schema.ts'
@@ -9,6 +8,8 @@ import type { Clock } from './lib/clock.ts'
 import type { Closers } from './lib/closers.ts'
 import type { Logger } from './lib/logger.ts'
 import type { Metadata } from './metadata/open-metadata.ts'
+import type { AuditParts } from './server-audit.ts'
+import type { Reloadable } from './server-reload.ts'
 import type { Endpoint } from './serving/endpoint.ts'
 
 /**
@@ -22,17 +23,19 @@ export type AccessParts = {
   gate: Gate
   /** Absent: everyone may do everything. */
   guard?: Guard
-  audit: Audit
+  audit: AuditParts | undefined
   /** `/token` */
   token?: Endpoint
+  /** Reads what the configuration file says of access again. */
+  reload?: () => void
   /** Said at the start: who may do what. */
   welcome: string
 }
 
 export type AccessOptions = {
   config: Config
-  /** Setting → where it was said. */
-  sources: Readonly<Record<string, string>>
+  /** Absent: the configuration is from no file, or does not change. */
+  reloadable: Reloadable | undefined
   metadata: Pick<Metadata, 'db'>
   clock: Clock
   log: Logger
@@ -41,6 +44,8 @@ export type AccessOptions = {
   addressOf: (request: IncomingMessage) => string
   requestIdOf: (request: IncomingMessage) => string
   tokenTold: (request: IncomingMessage, end: TokenEnd) => void
+  /** Before the token service knows who asks. @throws RegistryError TOOMANYREQUESTS */
+  limitToken?: ((request: IncomingMessage) => void) | undefined
   closers: Closers
 }
 
@@ -59,13 +64,19 @@ export async function openAccess(options: AccessOptions): Promise<AccessParts> {
     case 'open':
       return openToAll(options.config)
     case 'issuer':
-      return openIssuer(options)
+      return { ...(await openIssuer(options)), audit: await openRecord(options) }
     case 'accounts':
     case 'access': {
       const { openSigningIn } = await import('./server-access-signing-in.ts')
-      return openSigningIn(mode, options)
+      const audit = await openRecord(options)
+      return { ...(await openSigningIn(mode, audit.audit, options)), audit }
     }
   }
+}
+
+async function openRecord({ config, metadata, clock, log, closers }: AccessOptions): Promise<AuditParts> {
+  const { openAudit } = await import('./server-audit.ts')
+  return openAudit({ config, db: metadata.db, clock, log, closers })
 }
 
 function openToAll({ storage }: Config): AccessParts {
@@ -73,12 +84,12 @@ function openToAll({ storage }: Config): AccessParts {
   return {
     mode: 'open',
     gate: createOpenGate(),
-    audit: noAudit,
+    audit: undefined,
     welcome: `open to everyone: whoever reaches this address can ${deletes}`,
   }
 }
 
-async function openIssuer({ config, clock, log }: AccessOptions): Promise<AccessParts> {
+async function openIssuer({ config, clock, log }: AccessOptions): Promise<Omit<AccessParts, 'audit'>> {
   const { token: settings } = config.auth
   if (settings === undefined) throw new Error('unreachable: the mode says that there is a token section')
   const signingalgorithms = settings.signingalgorithms.filter((algorithm) => algorithm !== undefined)
@@ -87,7 +98,6 @@ async function openIssuer({ config, clock, log }: AccessOptions): Promise<Access
     mode: 'issuer',
     gate: await createExternalTokenGate({ settings: { ...settings, signingalgorithms }, clock, log }),
     guard: externalTokenGuard,
-    audit: noAudit,
     welcome: `tokens of ${settings.issuer} decide who may do what; nobody may do anything without one`,
   }
 }

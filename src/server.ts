@@ -10,6 +10,7 @@ import { closeInReverse, type Closers } from './lib/closers.ts'
 import type { Logger } from './lib/logger.ts'
 import type { Metadata } from './metadata/open-metadata.ts'
 import { createPullRecorder, type PullRecorder } from './metadata/pulls.ts'
+import { createAuditedRegistry } from './registry/audited.ts'
 import { createGuardedRegistry } from './registry/guarded.ts'
 import { createHostedRegistry } from './registry/hosted.ts'
 import type { Registry } from './registry/registry.ts'
@@ -18,6 +19,9 @@ import { createDispatch, type Place } from './server-dispatch.ts'
 import { registerCollectionMetrics } from './server-metrics.ts'
 import { createRequestObserver } from './server-observe.ts'
 import { addressOf, rulesOf, scrubOf, tlsOf } from './server-rules.ts'
+import { createRefusalRecorder } from './server-audit.ts'
+import { openLimits } from './server-limits.ts'
+import type { Reloadable } from './server-reload.ts'
 import { startTakeover } from './server-takeover.ts'
 import { type AccessLog, noAccessLog } from './serving/access-log.ts'
 import { createClientAddress } from './serving/client-address.ts'
@@ -31,13 +35,15 @@ import { createProbes, type Probes } from './serving/probes.ts'
 import { openStorage, type Storage } from './storage.ts'
 import { createTakeoverRegistry } from './takeover/takeover-registry.ts'
 
+export type { Reloadable }
+
 export type ServerOptions = {
   config: Config
   version: string
   log: Logger
   accessLog?: AccessLog
-  /** Setting → where it was said: `config.yml:7`. */
-  sources?: Readonly<Record<string, string>>
+  /** How the configuration was loaded. Absent: it does not change. */
+  reloadable?: Reloadable
   /** Is given what is shown once and stands in no log: the first administrator's password. Absent: standard error. */
   say?: (text: string) => void
 }
@@ -47,6 +53,8 @@ export type RunningServer = {
   url: string
   /** Who may do what, in one line. */
   welcome: string
+  /** Reads what the configuration file says of access now. Absent: nothing. */
+  reload?: () => void
   /** The data folder; absent: in memory. */
   dataFolder?: string
   /** Finishes what is running, for at most `drainMs`, and gives everything back. Can be called again. */
@@ -106,7 +114,7 @@ async function compose(
   )
   const access = await openAccess({
     config,
-    sources: options.sources ?? {},
+    reloadable: options.reloadable,
     metadata,
     clock,
     log,
@@ -116,8 +124,10 @@ async function compose(
     tokenTold: observer.tokenTold,
     closers,
   })
+  const limits = openLimits(config, clock, observer.addressOf)
+  const refused = access.audit && createRefusalRecorder(access.audit.audit, { ...observer, clock })
   const protocol = createDistributionHandler({
-    registry: behindGuard(whole, access),
+    registry: behindGuard(limits.around(recorded(whole, access)), access),
     gate: access.gate,
     log,
     limits: {
@@ -134,7 +144,12 @@ async function compose(
       const failing = health.failing()
       return Object.keys(failing).length === 0 ? undefined : failing
     },
-    observe: observer.told,
+    limit: limits.limit,
+    observe: (event) => {
+      observer.told(event)
+      refused?.(event)
+      limits.told?.(event)
+    },
   })
   const handler = withProbes(
     probes,
@@ -156,13 +171,16 @@ async function compose(
     log,
     ...(tls && { tls }),
   })
-  const { welcome } = access
-  return running({ listener, dataFolder, welcome, closeAll, state, drainMs: config.http.draintimeout })
+  return running({ listener, dataFolder, access, closeAll, state, drainMs: config.http.draintimeout })
 }
 
 /** Nothing reaches the domain's verbs past the guard. */
 function behindGuard(registry: Registry, { guard }: AccessParts): Registry {
   return guard === undefined ? registry : createGuardedRegistry(registry, guard)
+}
+
+function recorded(registry: Registry, { audit }: AccessParts): Registry {
+  return audit === undefined ? registry : createAuditedRegistry(registry, audit.audit)
 }
 
 function placesOf(config: Config, { token }: AccessParts): Place[] {
@@ -205,6 +223,7 @@ function startTasks(
       keepMs: config.trash.keep,
       ...scrubOf(config),
       collectionRate: config.gc.rate,
+      audit: { keepMs: config.audit.keep, most: config.audit.maxentries },
       figures,
     }),
     log,
@@ -272,7 +291,7 @@ function withProbes(probes: Probes, next: Handler): Handler {
 type Running = {
   listener: Listener
   dataFolder: string | undefined
-  welcome: string
+  access: Pick<AccessParts, 'welcome' | 'reload'>
   closeAll: () => Promise<void>
   state: { isClosing: boolean }
   drainMs: number
@@ -281,15 +300,17 @@ type Running = {
 function running({
   listener,
   dataFolder,
-  welcome,
+  access,
   closeAll,
   state,
   drainMs: usualMs,
 }: Running): RunningServer {
+  const { welcome, reload } = access
   let closed: Promise<void> | undefined
   return {
     url: listener.url,
     welcome,
+    ...(reload !== undefined && { reload }),
     ...(dataFolder !== undefined && { dataFolder }),
     close(drainMs = usualMs) {
       state.isClosing = true

@@ -3,7 +3,7 @@ import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import { ConfigError } from '../config/mistakes.ts'
 import type { Logger } from '../lib/logger.ts'
 import { DatabaseRefusedError } from '../metadata/database.ts'
-import { type RunningServer, startServer } from '../server.ts'
+import { type Reloadable, type RunningServer, startServer } from '../server.ts'
 import { createAccessLog, noAccessLog } from '../serving/access-log.ts'
 import { ListenError } from '../serving/listen-error.ts'
 import { createLineWriter } from '../serving/line-writer.ts'
@@ -35,19 +35,20 @@ export const command: Command = {
       )
       return 2
     }
+    const load = (): LoadedConfig => loadConfig({ path, env: io.env })
     let loaded: LoadedConfig
     try {
-      loaded = loadConfig({ path, env: io.env })
+      loaded = load()
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error
       io.stderr.write(`berth: the configuration is wrong\n${error.message}\n`)
       return 1
     }
-    return serve(loaded, io)
+    return serve({ ...loaded, load }, io)
   },
 }
 
-async function serve(loaded: LoadedConfig, io: Io): Promise<number> {
+async function serve(loaded: Reloadable & LoadedConfig, io: Io): Promise<number> {
   const { config } = loaded
   // Whoever read the log may end (`| head`, a log collector that restarts): no reason for a registry to end too.
   for (const stream of [io.stderr, io.stdout]) stream.on('error', () => undefined)
@@ -67,7 +68,8 @@ async function serve(loaded: LoadedConfig, io: Io): Promise<number> {
   let server: RunningServer
   try {
     server = await startServer({
-      ...{ config, version: readVersion(), log, accessLog, sources: loaded.sources },
+      ...{ config, version: readVersion(), log, accessLog },
+      reloadable: loaded,
       say: (text) => void io.stderr.write(text),
     })
   } catch (error) {
@@ -77,7 +79,10 @@ async function serve(loaded: LoadedConfig, io: Io): Promise<number> {
     return 1
   }
   sayHello(server, loaded, log)
+  const reload = (): void => server.reload?.()
+  process.on('SIGHUP', reload)
   await untilToldToEnd(server, log)
+  process.off('SIGHUP', reload)
   accessLog.flush()
   lines.flush()
   return 0

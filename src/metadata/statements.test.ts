@@ -20,6 +20,10 @@ const MAY_WALK: ReadonlySet<string> = new Set([
 const MAY_SCAN: ReadonlySet<string> = new Set([
   'forget-dead-processes',
   'other-processes',
+  // One key a month.
+  'list-signing-keys',
+  'insert-signing-key',
+  'forget-signing-keys',
   'create-repository',
   'highest-id', // a row a table
   'create-user',

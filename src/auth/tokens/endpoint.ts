@@ -31,6 +31,8 @@ export type TokenEndpointOptions = {
   log: Logger
   /** Of the challenge to sign in here. */
   realm: string
+  /** Before it is known who asks. @throws RegistryError TOOMANYREQUESTS */
+  limit?: ((request: IncomingMessage) => void) | undefined
   /** How it ended; called before the answer is sent. */
   told: (request: IncomingMessage, end: TokenEnd) => void
 }
@@ -60,6 +62,7 @@ async function answer(
   const client = (request.headers['user-agent'] ?? '').slice(0, 256)
   const asking: Asking = { address: arrived.address, requestId: arrived.requestId, client }
   try {
+    options.limit?.(request)
     const asked = await readTokenRequest(request)
     const { principal, body } = await issue(options, request, asked, asking)
     const bytes = Buffer.from(JSON.stringify(body))
