@@ -10,7 +10,9 @@ import { beat } from '../metadata/processes.ts'
 import type { PullRecorder } from '../metadata/pulls.ts'
 import { collectGarbage, createClockGuard } from './collect-garbage.ts'
 import { type CollectionFigures, figuresOf } from './collection-figures.ts'
+import { type AuditRules, expireRecord } from './expire-audit.ts'
 import { expireUploads } from './expire-uploads.ts'
+import { forgetSecrets } from './forget-secrets.ts'
 import { createPace } from './pace.ts'
 import { removeGarbage } from './remove-garbage.ts'
 import type { Task } from './schedule.ts'
@@ -19,7 +21,8 @@ import { createScrubTasks } from './scrub-tasks.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
-const DAY = 86_400 * SECOND
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
 
 type TaskParts = {
   metadata: Metadata
@@ -37,6 +40,8 @@ type TaskParts = {
   figures: CollectionFigures
   /** Absent: switched off. */
   scrub?: ScrubRules
+  /** How long the record of who did what is kept. */
+  audit: AuditRules
   purging: { enabled: boolean; ageMs: number; intervalMs: number; dryRun: boolean }
 }
 
@@ -57,6 +62,12 @@ export function createTasks(parts: TaskParts): Task[] {
     { name: 'heartbeat', everyMs: 10 * SECOND, run: () => unlessFull(beat(db, processId, now())) },
     { name: 'refill-reserve', everyMs: MINUTE, run: async () => metadata.refillReserve() },
     { name: 'flush-pulls', everyMs: MINUTE, run: () => unlessFull(pulls.flush()) },
+    {
+      name: 'forget-secrets',
+      everyMs: HOUR,
+      run: (signal: AbortSignal) =>
+        shared('forget-secrets', HOUR, async () => void (await forgetSecrets(db, now(), signal))),
+    },
     ...(readOnly
       ? []
       : [
@@ -91,6 +102,12 @@ export function createTasks(parts: TaskParts): Task[] {
           },
         ]
       : []),
+    {
+      name: 'expire-audit',
+      everyMs: 10 * MINUTE,
+      run: (signal: AbortSignal) =>
+        shared('expire-audit', 10 * MINUTE, () => expireRecord({ db, log, now }, parts.audit, signal)),
+    },
     ...(parts.scrub === undefined || readOnly
       ? []
       : createScrubTasks({ db, store, log, now, processId }, parts.scrub)),
