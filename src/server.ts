@@ -112,6 +112,7 @@ async function compose(
       addressOf: createClientAddress(config.http.trustedproxies),
     }),
   )
+  const limits = openLimits(config, clock, observer.addressOf)
   const access = await openAccess({
     config,
     reloadable: options.reloadable,
@@ -121,10 +122,13 @@ async function compose(
     say: options.say ?? ((text) => void process.stderr.write(text)),
     addressOf: observer.addressOf,
     requestIdOf: observer.idOf,
-    tokenTold: observer.tokenTold,
+    limitToken: limits.limitToken,
+    tokenTold: (request, end) => {
+      observer.tokenTold(request, end)
+      limits.tokenTold?.(request, end)
+    },
     closers,
   })
-  const limits = openLimits(config, clock, observer.addressOf)
   const refused = access.audit && createRefusalRecorder(access.audit.audit, { ...observer, clock })
   const protocol = createDistributionHandler({
     registry: behindGuard(limits.around(recorded(whole, access)), access),

@@ -19,7 +19,7 @@ export type SigningKey = {
 
 const LIST: Statement = {
   name: 'list-signing-keys',
-  sql: 'SELECT id, private_key, created_at, signs_until, verifies_until FROM signing_keys ORDER BY created_at DESC, id',
+  sql: 'SELECT id, private_key, created_at, signs_until, verifies_until FROM signing_keys',
   rows: true,
 }
 /** Several processes find out at the same time that one is needed: the first one's is everybody's. */
@@ -36,7 +36,14 @@ const FORGET: Statement = {
 
 /** All of them, the newest first; exactly as fresh as the database, also after another process made one. */
 export async function listSigningKeys(db: Pick<Db, 'cached'>): Promise<readonly SigningKey[]> {
-  const found = await db.cached(ACCESS_SCOPE, 'signing-keys', LIST, {}, (rows) => rows.map(keyOf), weigh)
+  const found = await db.cached(
+    ACCESS_SCOPE,
+    'signing-keys',
+    LIST,
+    {},
+    (rows) => rows.map(keyOf).sort(byAge),
+    weigh,
+  )
   return found ?? []
 }
 
@@ -57,6 +64,11 @@ function keyOf(row: Row): SigningKey {
     signsUntil: row['signs_until'] as number,
     verifiesUntil: row['verifies_until'] as number,
   }
+}
+
+/** The same order in every process. */
+function byAge(left: SigningKey, right: SigningKey): number {
+  return right.createdAt - left.createdAt || (left.id < right.id ? -1 : 1)
 }
 
 function weigh(keys: readonly SigningKey[]): number {
