@@ -31,6 +31,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'the same in the words of CNCF Distribution, for cron',
     load: async () => (await import('./cli/garbage-collect.ts')).command,
   },
+  access: {
+    summary: 'show and set the rules of who may do what, or explain them',
+    load: async () => (await import('./cli/access.ts')).command,
+  },
   tag: {
     summary: 'show where a tag pointed and who moved it, or point it back',
     load: async () => (await import('./cli/tag.ts')).command,

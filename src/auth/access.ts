@@ -6,9 +6,12 @@ import type { Principal } from './principal.ts'
 /** Why somebody may do something, or not. */
 export type Explanation = {
   allowed: boolean
-  /** The pattern that decided; undefined: none matched, the registry's defaults did. */
+  /** The pattern that decided; undefined: none matched and the defaults did, or no rule was needed. */
   pattern: string | undefined
-  /** Where that rule stands: `config.yml:12`, `database`, `default`. */
+  /**
+   * Where that rule stands: `config.yml:12`, `database`, `default`. `administrators`: it is one. `scopes`: its own, of
+   * a robot, give it.
+   */
   source: string
   /** For people: one sentence. */
   why: string

@@ -23,6 +23,9 @@ export function explain(question: Question): Explanation {
   const allowed = holds(rights, action)
   if (principal.kind === 'open')
     return { allowed, pattern: undefined, source: 'default', why: 'the registry is open to everyone' }
+  const beside = besideRules(question)
+  if (allowed && beside !== undefined)
+    return { allowed, pattern: undefined, source: beside.source, why: beside.why }
   const limit = allowed ? undefined : limitOf(question)
   const onlyCreates = action === 'push' && !allowed && (rights & CREATE) !== 0
   return {
@@ -37,11 +40,25 @@ export function explain(question: Question): Explanation {
   }
 }
 
-function giverOf({ principal, action, repository, rule, defaults }: Question): string {
+/** What gives it whatever the rules say. */
+function besideRules({
+  principal,
+  action,
+  repository,
+}: Question): { source: 'administrators' | 'scopes'; why: string } | undefined {
   const { name, isAdmin, grants } = principal
-  if (isAdmin) return `${name} is an administrator`
+  if (isAdmin) return { source: 'administrators', why: `${name} is an administrator` }
   const granted = rightsInScopes(grants, principal, repository)
-  if (holds(granted, action)) return `its own scopes give it ${list(actionsOf(granted))} there`
+  if (!holds(granted, action)) return undefined
+  return { source: 'scopes', why: `its own scopes give it ${list(actionsOf(granted))} there` }
+}
+
+function giverOf(question: Question): string {
+  const { principal, repository, rule, defaults } = question
+  const { name, grants } = principal
+  const beside = besideRules(question)
+  if (beside !== undefined) return beside.why
+  const granted = rightsInScopes(grants, principal, repository)
   const entries = entriesFor(rule?.allow ?? defaults.allow, principal).filter(
     ([, actions]) => actions.length > 0,
   )
