@@ -5,7 +5,7 @@ import type { CertificateOf } from './auth/gate.ts'
 import { createGuessGuard } from './auth/guess-guard.ts'
 import { createIdentities, type Identities } from './auth/identities.ts'
 import type { Account, IdentitySource } from './auth/identity.ts'
-import { createMembership } from './auth/membership.ts'
+import { createMembership, type Membership } from './auth/membership.ts'
 import { createPasswordHasher } from './auth/passwords/create-hasher.ts'
 import type { PasswordHasher } from './auth/passwords/hasher.ts'
 import type { FileAccess } from './auth/rules/rule.ts'
@@ -24,6 +24,7 @@ import type { Db } from './metadata/database.ts'
 export type IdentityParts = {
   identities: Identities
   accounts: Accounts
+  membership: Membership
   hasher: PasswordHasher
   refresh: RefreshTokens
   certificateOf: CertificateOf | undefined
@@ -85,7 +86,15 @@ export async function openIdentities(options: Options): Promise<IdentityParts> {
     audit,
   })
   const sources = [...byName, ...byForm, ...elsewhere.vouching].map(({ name }) => name)
-  return { identities, accounts, hasher, refresh, certificateOf: elsewhere.certificateOf, sources }
+  return {
+    identities,
+    accounts,
+    membership,
+    hasher,
+    refresh,
+    certificateOf: elsewhere.certificateOf,
+    sources,
+  }
 }
 
 function findBySecret(

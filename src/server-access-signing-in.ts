@@ -29,7 +29,7 @@ export async function openSigningIn(
   const fileAccess = inFile.current
   const { say } = options
   const identity = await openIdentities({ config, fileAccess, db, audit, clock, log, say, closers })
-  const { identities, accounts, hasher, refresh, certificateOf } = identity
+  const { identities, accounts, membership, hasher, refresh, certificateOf } = identity
   const ofFile = fileAccess()
   if (ofFile !== undefined) await makeAdministrator(options, hasher, ofFile)
 
@@ -62,6 +62,10 @@ export async function openSigningIn(
     gate,
     guard: decider.guard,
     token,
+    management: {
+      signIn: { db, identities, accounts, access, certificateOf, audit, now: () => clock.now() },
+      own: ofFile && { hasher, membership, file: () => fileAccess() ?? ofFile },
+    },
     reload: inFile.reload,
     welcome: welcomeOf(mode, identity.sources),
   }

@@ -7,6 +7,7 @@ import type { Config } from './config/schema.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Closers } from './lib/closers.ts'
 import type { Logger } from './lib/logger.ts'
+import type { ManagementOptions } from './management/endpoint.ts'
 import type { Metadata } from './metadata/open-metadata.ts'
 import type { AuditParts } from './server-audit.ts'
 import type { Reloadable } from './server-reload.ts'
@@ -26,6 +27,8 @@ export type AccessParts = {
   audit: AuditParts | undefined
   /** `/token` */
   token?: Endpoint
+  /** What the management API is given. Absent: nobody signs in here. */
+  management?: Pick<ManagementOptions, 'signIn' | 'own'>
   /** Reads what the configuration file says of access again. */
   reload?: () => void
   /** Said at the start: who may do what. */

@@ -4,6 +4,7 @@ import type { Principal } from './auth/principal.ts'
 import type { TokenEnd } from './auth/tokens/endpoint.ts'
 import type { DistributionEvent } from './distribution/exchange.ts'
 import type { RouteKind } from './distribution/route.ts'
+import type { Told } from './management/answer.ts'
 import type { Observation, Observe } from './serving/observe.ts'
 
 /** Distribution's names of its routes, so that its dashboards and alerts go on working. */
@@ -45,6 +46,7 @@ type RequestObserver = {
   /** Another endpoint than the protocol's answers it. */
   taken(request: IncomingMessage, kind: string): void
   tokenTold(request: IncomingMessage, end: TokenEnd): void
+  apiTold(told: Told): void
 }
 
 export function createRequestObserver(observe: Observe): RequestObserver {
@@ -87,6 +89,14 @@ export function createRequestObserver(observe: Observe): RequestObserver {
       observation.user = userOf(principal)
       if (error === undefined) return
       observation.fields = { 'err.code': error.code.toLowerCase(), 'err.message': error.message }
+      observation.failed = true
+    },
+    apiTold({ request, principal, problem }) {
+      const observation = observations.get(request)
+      if (observation === undefined) return
+      observation.user = userOf(principal)
+      if (problem === undefined) return
+      observation.fields = { 'err.code': problem.code.toLowerCase(), 'err.message': problem.message }
       observation.failed = true
     },
   }

@@ -8,6 +8,7 @@ import { createTasks } from './jobs/tasks.ts'
 import { systemClock } from './lib/clock.ts'
 import { closeInReverse, type Closers } from './lib/closers.ts'
 import type { Logger } from './lib/logger.ts'
+import { createManagementEndpoint, type ManagementOptions } from './management/endpoint.ts'
 import type { Metadata } from './metadata/open-metadata.ts'
 import { createPullRecorder, type PullRecorder } from './metadata/pulls.ts'
 import { createAuditedRegistry } from './registry/audited.ts'
@@ -158,7 +159,7 @@ async function compose(
   const handler = withProbes(
     probes,
     createDispatch({
-      places: placesOf(config, access),
+      places: placesOf(options, access, { observe: observer.apiTold, limit: limits.limit }),
       protocol,
       begin: observer.begin,
       taken: observer.taken,
@@ -187,8 +188,18 @@ function recorded(registry: Registry, { audit }: AccessParts): Registry {
   return audit === undefined ? registry : createAuditedRegistry(registry, audit.audit)
 }
 
-function placesOf(config: Config, { token }: AccessParts): Place[] {
-  return token === undefined ? [] : [{ path: tokenPathOf(config), endpoint: token, kind: 'token' }]
+function placesOf(
+  { config, version, log }: ServerOptions,
+  { mode, token, management }: AccessParts,
+  each: Pick<ManagementOptions, 'observe' | 'limit'>,
+): Place[] {
+  const prefix = config.http.prefix.replace(/\/+$/, '')
+  const publicUrl = config.http.host
+  const api = createManagementEndpoint({ prefix, version, mode, publicUrl, log, ...each, ...management })
+  return [
+    ...(token === undefined ? [] : [{ path: tokenPathOf(config), endpoint: token, kind: 'token' }]),
+    { path: `${prefix}/api/`, endpoint: api, kind: 'api' },
+  ]
 }
 
 /** A folder of CNCF Distribution is imported before it is asked, until all of it is. */

@@ -49,10 +49,16 @@ const FIND_BY_ID: Statement = {
   sql: `SELECT ${COLUMNS} FROM users WHERE id = :id`,
   rows: true,
 }
+const LISTED = `id, name, password IS NOT NULL AS has_password, is_admin, disabled_at, created_at, created_by,
+        last_used_at`
 const LIST: Statement = {
   name: 'list-users',
-  sql: `SELECT id, name, password IS NOT NULL AS has_password, is_admin, disabled_at, created_at, created_by, last_used_at
-        FROM users WHERE name > :after ORDER BY name LIMIT :limit`,
+  sql: `SELECT ${LISTED} FROM users WHERE name > :after ORDER BY name LIMIT :limit`,
+  rows: true,
+}
+const FIND_LISTED: Statement = {
+  name: 'listed-user',
+  sql: `SELECT ${LISTED} FROM users WHERE name = :user`,
   rows: true,
 }
 const FIND_ADMINISTRATOR: Statement = {
@@ -72,13 +78,14 @@ const NO_ADMINISTRATOR: Statement = {
   sql: 'SELECT 1 FROM users WHERE is_admin = 1 LIMIT 1',
   rows: true,
 }
-const OTHER_ADMINISTRATOR: Statement = {
-  name: 'other-administrator',
-  sql: 'SELECT 1 FROM users WHERE is_admin = 1 AND disabled_at IS NULL AND id <> :id LIMIT 1',
+const ADMINISTRATOR_STAYS: Statement = {
+  name: 'administrator-stays',
+  sql: `SELECT 1 FROM users WHERE id = :id AND (is_admin = 0 OR disabled_at IS NOT NULL)
+        UNION ALL SELECT 1 FROM users WHERE is_admin = 1 AND disabled_at IS NULL AND id <> :id LIMIT 1`,
   rows: true,
 }
-/** A condition of a change: there is an administrator of the database beside the user it is about, not disabled. */
-export const NOT_THE_LAST_ADMINISTRATOR: Step = { statement: OTHER_ADMINISTRATOR, expect: 1 }
+/** A condition of a change: the user it is about is not the last administrator of the database who is not disabled. */
+export const KEEPS_AN_ADMINISTRATOR: Step = { statement: ADMINISTRATOR_STAYS, expect: 1 }
 const STILL: Statement = {
   name: 'user-still-has-stamp',
   sql: 'SELECT 1 FROM users WHERE id = :id AND stamp = :wasStamp',
@@ -128,12 +135,20 @@ export function recallUserById(db: Pick<Db, 'recall'>, id: number): UserRow | un
 
 /** In order of names. @param after a name; '' begins */
 export async function listUsers(db: Db, after: string, limit: number): Promise<ListedUser[]> {
-  return (await db.read(LIST, { after, limit })).map((row) => ({
-    ...commonOf(row),
-    hasPassword: row['has_password'] === 1,
-    lastUsedAt: (row['last_used_at'] as number | null) ?? undefined,
-  }))
+  return (await db.read(LIST, { after, limit })).map(listedOf)
 }
+
+/** One, as lists show it. */
+export async function findListedUser(db: Pick<Db, 'read'>, name: string): Promise<ListedUser | undefined> {
+  const [row] = await db.read(FIND_LISTED, { user: name })
+  return row && listedOf(row)
+}
+
+const listedOf = (row: Row): ListedUser => ({
+  ...commonOf(row),
+  hasPassword: row['has_password'] === 1,
+  lastUsedAt: (row['last_used_at'] as number | null) ?? undefined,
+})
 
 /** Whether a user of the database is one, disabled or not. */
 export async function hasAdministrator(db: Db): Promise<boolean> {
