@@ -59,6 +59,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'add, list or revoke personal tokens',
     load: async () => (await import('./cli/token.ts')).command,
   },
+  audit: {
+    summary: 'show who did what, and from where',
+    load: async () => (await import('./cli/audit.ts')).command,
+  },
   config: {
     summary: 'check a configuration, or show what holds',
     load: async () => (await import('./cli/config.ts')).command,
