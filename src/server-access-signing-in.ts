@@ -3,6 +3,7 @@ import { createDecider } from './auth/decide.ts'
 import { ensureAdministrator } from './auth/first-administrator.ts'
 import { type Challenges, createGate } from './auth/gate.ts'
 import { createAccess } from './auth/rules/create-access.ts'
+import { describeDefaults } from './auth/rules/describe-defaults.ts'
 import type { FileAccess } from './auth/rules/rule.ts'
 import { createSignedInAccess } from './auth/signed-in-access.ts'
 import { createBearerTokens } from './auth/tokens/bearer.ts'
@@ -67,7 +68,7 @@ export async function openSigningIn(
       own: ofFile && { hasher, membership, file: () => fileAccess() ?? ofFile },
     },
     reload: inFile.reload,
-    welcome: welcomeOf(mode, identity.sources),
+    welcome: welcomeOf(ofFile, identity.sources),
   }
 }
 
@@ -97,8 +98,9 @@ function realmOf({ auth }: Config): string {
   return auth.htpasswd?.realm || 'berth'
 }
 
-function welcomeOf(mode: 'accounts' | 'access', sources: readonly string[]): string {
+function welcomeOf(ofFile: FileAccess | undefined, sources: readonly string[]): string {
   const known = `names are known to: ${sources.join(', ')}`
-  if (mode === 'accounts') return `who signs in may do everything, nobody else anything; ${known}`
-  return `rules decide who may do what ("berth access explain" says why); ${known}`
+  if (ofFile === undefined) return `who signs in may do everything, nobody else anything; ${known}`
+  const otherwise = describeDefaults(ofFile.defaults)
+  return `rules decide who may do what ("berth access explain" says why); ${otherwise}; ${known}`
 }

@@ -20,6 +20,8 @@ listens on port 5000, keeps its data in ./data and lets anyone pull, push and de
 Every setting can also come from the environment, e.g. REGISTRY_HTTP_ADDR=:8080 or
 REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=/srv/registry. "berth config show" prints what holds.
 
+Rules, groups and administrators of "access" are read again when the file changes, and at once on SIGHUP.
+
 Ends on SIGTERM and SIGINT, after the requests that are running (http.draintimeout). A second signal ends it at once.
 `
 
@@ -79,10 +81,10 @@ async function serve(loaded: Reloadable & LoadedConfig, io: Io): Promise<number>
     return 1
   }
   sayHello(server, loaded, log)
-  const reload = (): void => server.reload?.()
-  process.on('SIGHUP', reload)
+  // Without anything to read again, it ends the process, as when its terminal is closed.
+  if (server.reload !== undefined) process.on('SIGHUP', server.reload)
   await untilToldToEnd(server, log)
-  process.off('SIGHUP', reload)
+  if (server.reload !== undefined) process.off('SIGHUP', server.reload)
   accessLog.flush()
   lines.flush()
   return 0
