@@ -141,8 +141,19 @@ async function openOthers(
   }
   // A door that is not there yet stays shut.
   if (auth.ldap !== undefined) throw notYet('auth.ldap')
-  if (auth.workloads.length > 0) throw notYet('auth.workloads')
-  if (auth.certificates !== undefined) throw notYet('auth.certificates')
+  if (auth.workloads.length > 0) {
+    const { openWorkloads } = await import('./auth/workloads/source.ts')
+    others.byForm.push(await openWorkloads({ issuers: auth.workloads, clock, log }))
+  }
+  if (auth.certificates !== undefined) {
+    const { createCertificates } = await import('./auth/certificates.ts')
+    const { accountOf, source } = createCertificates({ settings: auth.certificates, clock })
+    others.vouching.push(source)
+    others.certificateOf = (request) => {
+      const account = accountOf(request)
+      return account && completed(account)
+    }
+  }
   return {
     ...others,
     byName: others.byName.map((source) => withMembership(source, completed)),

@@ -130,8 +130,13 @@ async function holderOf(
   const { sub, name, stp, sid, who } = claims
   if (sub === anonymousPrincipal.id) return { principal: anonymousPrincipal }
   if (who !== undefined) {
+    const found = await accounts.find(sub, undefined)
     const principal = await accounts.vouched({ id: sub, name, ...who, isAdmin: false, grants: [] })
-    if (principal === undefined) throw invalidToken('who vouched for its account does so no more')
+    // Of a certificate nothing is known here; of an issuer, what it is asked.
+    const isOther = found !== undefined && stampDigest(found.stamp) !== stp
+    if (principal === undefined || isOther || (who.kind === 'workload' && found === undefined)) {
+      throw invalidToken('who vouched for its account does so no more')
+    }
     return { principal }
   }
   const account = await accounts.find(sub, sid)

@@ -17,7 +17,7 @@ export type TokenClaims = {
   /** Seconds since 1970. */
   exp: number
   iat: number
-  /** {@link stampDigest}; absent: of nobody, or of who is known here by what vouched for them only. */
+  /** {@link stampDigest}; absent: of nobody. */
   stp?: string
   /** The row of `secrets` that it was given for. */
   sid?: number
@@ -44,7 +44,8 @@ export function identityClaims(account: Account | undefined): Partial<TokenClaim
   return {
     sub: id,
     name,
-    ...(isVouched(id) ? { who: { kind, groups, claims } } : { stp: stampDigest(stamp) }),
+    stp: stampDigest(stamp),
+    ...(isVouched(id) && { who: { kind, groups, claims } }),
     ...(secretId !== undefined && { sid: secretId }),
   }
 }
@@ -81,7 +82,7 @@ export function isTokenClaims(payload: Record<string, unknown>): payload is Toke
     (rid === undefined || (isObject(rid) && Object.values(rid).every(Number.isSafeInteger))) &&
     (who === undefined || isVouchedFor(who)) &&
     // Of somebody: it must be possible to see that they are still there.
-    (sub === 'anonymous' || stp !== undefined || who !== undefined)
+    (sub === 'anonymous' || stp !== undefined)
   )
 }
 
