@@ -1,5 +1,6 @@
 /** What can be wrong although every setting by itself is right, and values that follow from others. */
 import { checkAccess } from './checks-access.ts'
+import { checkIssuers } from './checks-issuers.ts'
 import { checkTcpAddress } from './checks.ts'
 import { type Mistake, mistakeAt } from './mistakes.ts'
 import type { Config } from './schema.ts'
@@ -10,9 +11,15 @@ import { describeOrigin, entry, type MapNode, type Origin, scalarAsKey } from '.
 type Given = { config: Config; root: MapNode; origins: ReadonlyMap<string, Origin> }
 
 export function crossCheck(given: Given): Mistake[] {
-  return [checkStorage, checkListener, checkTls, checkHealth, checkPlatforms, checkAccess].flatMap((check) =>
-    check(given),
-  )
+  return [
+    checkStorage,
+    checkListener,
+    checkTls,
+    checkHealth,
+    checkPlatforms,
+    checkAccess,
+    checkIssuers,
+  ].flatMap((check) => check(given))
 }
 
 function checkStorage({ root, origins }: Given): Mistake[] {
