@@ -2,7 +2,7 @@
 import { type Accounts, createAccounts } from './auth/accounts.ts'
 import type { Audit } from './auth/audit.ts'
 import type { CertificateOf } from './auth/gate.ts'
-import { createGuessGuard } from './auth/guess-guard.ts'
+import { createGuessGuard, type GuessFigures } from './auth/guess-guard.ts'
 import { createIdentities, type Identities } from './auth/identities.ts'
 import type { Account, IdentitySource } from './auth/identity.ts'
 import { createMembership, type Membership } from './auth/membership.ts'
@@ -27,6 +27,7 @@ export type IdentityParts = {
   membership: Membership
   hasher: PasswordHasher
   refresh: RefreshTokens
+  guesses: { readonly figures: GuessFigures }
   certificateOf: CertificateOf | undefined
   /** What the log calls the places where names are known. */
   sources: readonly string[]
@@ -73,6 +74,7 @@ export async function openIdentities(options: Options): Promise<IdentityParts> {
     completed,
   })
   const refresh = createRefreshTokens({ db, accounts, audit, clock })
+  const guesses = createGuessGuard({ clock })
   const identities = createIdentities({
     byForm,
     byName,
@@ -81,7 +83,7 @@ export async function openIdentities(options: Options): Promise<IdentityParts> {
       find: (id) => accounts.find(id, undefined),
       ages: { ldap: config.auth.ldap?.cache ?? 0 },
     }),
-    guesses: createGuessGuard({ clock }),
+    guesses,
     hasher,
     audit,
   })
@@ -93,6 +95,7 @@ export async function openIdentities(options: Options): Promise<IdentityParts> {
     hasher,
     refresh,
     certificateOf: elsewhere.certificateOf,
+    guesses,
     sources,
   }
 }

@@ -30,7 +30,7 @@ export async function openSigningIn(
   const fileAccess = inFile.current
   const { say } = options
   const identity = await openIdentities({ config, fileAccess, db, audit, clock, log, say, closers })
-  const { identities, accounts, membership, hasher, refresh, certificateOf } = identity
+  const { identities, accounts, membership, hasher, refresh, certificateOf, guesses } = identity
   const ofFile = fileAccess()
   if (ofFile !== undefined) await makeAdministrator(options, hasher, ofFile)
 
@@ -62,6 +62,7 @@ export async function openSigningIn(
     mode,
     gate,
     guard: decider.guard,
+    guesses: guesses.figures,
     token,
     management: {
       signIn: { db, identities, accounts, access, certificateOf, audit, now: () => clock.now() },

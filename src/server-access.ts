@@ -1,6 +1,7 @@
 /** Part of the composition: who may come in, and what they may do there. */
 import type { IncomingMessage } from 'node:http'
 import { createOpenGate, type Gate } from './auth/authenticate.ts'
+import type { GuessFigures } from './auth/guess-guard.ts'
 import type { Guard } from './auth/permission.ts'
 import type { TokenEnd } from './auth/tokens/endpoint.ts'
 import type { Config } from './config/schema.ts'
@@ -24,11 +25,13 @@ export type AccessParts = {
   gate: Gate
   /** Absent: everyone may do everything. */
   guard?: Guard
-  audit: AuditParts | undefined
+  audit: AuditParts
   /** `/token` */
   token?: Endpoint
   /** What the management API is given. Absent: nobody signs in here. */
   management?: Pick<ManagementOptions, 'signIn' | 'own'>
+  /** How often passwords were guessed. Absent: nobody signs in here. */
+  guesses?: GuessFigures
   /** Reads what the configuration file says of access again. */
   reload?: () => void
   /** Said at the start: who may do what. */
@@ -63,15 +66,15 @@ export function accessModeOf({ auth, access }: Pick<Config, 'auth' | 'access'>):
 /** @throws Error: what is configured and cannot be kept to; it is never left out */
 export async function openAccess(options: AccessOptions): Promise<AccessParts> {
   const mode = accessModeOf(options.config)
+  const audit = await openRecord(options)
   switch (mode) {
     case 'open':
-      return openToAll(options.config)
+      return { ...openToAll(options.config), audit }
     case 'issuer':
-      return { ...(await openIssuer(options)), audit: await openRecord(options) }
+      return { ...(await openIssuer(options)), audit }
     case 'accounts':
     case 'access': {
       const { openSigningIn } = await import('./server-access-signing-in.ts')
-      const audit = await openRecord(options)
       return { ...(await openSigningIn(mode, audit.audit, options)), audit }
     }
   }
@@ -82,12 +85,11 @@ async function openRecord({ config, metadata, clock, log, closers }: AccessOptio
   return openAudit({ config, db: metadata.db, clock, log, closers })
 }
 
-function openToAll({ storage }: Config): AccessParts {
+function openToAll({ storage }: Config): Omit<AccessParts, 'audit'> {
   const deletes = storage.delete.enabled ? 'pull, push and delete' : 'pull and push (deletes are off)'
   return {
     mode: 'open',
     gate: createOpenGate(),
-    audit: undefined,
     welcome: `open to everyone: whoever reaches this address can ${deletes}`,
   }
 }

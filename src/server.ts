@@ -17,7 +17,7 @@ import { createHostedRegistry } from './registry/hosted.ts'
 import type { Registry } from './registry/registry.ts'
 import { type AccessParts, openAccess, tokenPathOf } from './server-access.ts'
 import { createDispatch, type Place } from './server-dispatch.ts'
-import { registerCollectionMetrics } from './server-metrics.ts'
+import { registerAccessMetrics, registerCollectionMetrics } from './server-metrics.ts'
 import { createRequestObserver } from './server-observe.ts'
 import { addressOf, rulesOf, scrubOf, tlsOf } from './server-rules.ts'
 import { createRefusalRecorder } from './server-audit.ts'
@@ -130,7 +130,8 @@ async function compose(
     },
     closers,
   })
-  const refused = access.audit && createRefusalRecorder(access.audit.audit, { ...observer, clock })
+  registerAccessMetrics(metrics, { audit: access.audit.figures, limits, guesses: access.guesses })
+  const refused = createRefusalRecorder(access.audit.audit, { ...observer, clock })
   const protocol = createDistributionHandler({
     registry: behindGuard(limits.around(recorded(whole, access)), access),
     gate: access.gate,
@@ -152,7 +153,7 @@ async function compose(
     limit: limits.limit,
     observe: (event) => {
       observer.told(event)
-      refused?.(event)
+      refused(event)
       limits.told?.(event)
     },
   })
@@ -185,7 +186,7 @@ function behindGuard(registry: Registry, { guard }: AccessParts): Registry {
 }
 
 function recorded(registry: Registry, { audit }: AccessParts): Registry {
-  return audit === undefined ? registry : createAuditedRegistry(registry, audit.audit)
+  return audit.isKept ? createAuditedRegistry(registry, audit.audit) : registry
 }
 
 function placesOf(
