@@ -53,7 +53,7 @@ export async function openIssuerKeys(dependencies: Dependencies): Promise<Issuer
   }
   const files = await openChangingFiles({
     paths: [jwks],
-    read: async () => keySetOf(JSON.parse(await readText(name, 'jwks', jwks)), `${name}: the file ${jwks}`),
+    read: async () => readKeySet(name, jwks),
     now: () => clock.now(),
     changed: () => log.info(`auth.workloads: the keys of ${name} changed and are in use`),
     failed: (error) =>
@@ -62,6 +62,12 @@ export async function openIssuerKeys(dependencies: Dependencies): Promise<Issuer
       }),
   })
   return { current: () => files.current(), newer: async () => undefined }
+}
+
+async function readKeySet(name: string, path: string): Promise<JWTVerifyGetKey> {
+  const text = await readText(name, 'jwks', path)
+  const what = `auth.workloads: the keys of ${name}, ${path}`
+  return keySetOf(parseJson(text, what), what)
 }
 
 async function readText(name: string, key: string, path: string): Promise<string> {
@@ -143,28 +149,31 @@ async function fetchKeys(settings: KeySettings, given: GuardedFetch | undefined)
 }
 
 async function fetchJson(fetch: GuardedFetch, address: string): Promise<unknown> {
-  const bytes = await fetch(address)
+  return parseJson(Buffer.from(await fetch(address)).toString('utf8'), address)
+}
+
+function parseJson(text: string, what: string): unknown {
   try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8'))
+    return JSON.parse(text)
   } catch (cause) {
-    throw new Error(`${address} is no JSON`, { cause })
+    throw new Error(`${what}: it is no JSON`, { cause })
   }
 }
 
 function objectOf(value: unknown, what: string): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown>
-  throw new Error(`${what} is no JSON object`)
+  throw new Error(`${what}: it is no JSON object`)
 }
 
 /** Public keys of it only: an issuer that shows a shared secret has none. */
 function keySetOf(value: unknown, what: string): JWTVerifyGetKey {
   const { keys } = objectOf(value, what)
-  if (!Array.isArray(keys)) throw new Error(`${what} is no JSON Web Key Set: it must be {"keys": [...]}`)
-  if (keys.length > MOST_KEYS) throw new Error(`${what} has more than ${MOST_KEYS} keys`)
+  if (!Array.isArray(keys)) throw new Error(`${what}: it is no JSON Web Key Set: it must be {"keys": [...]}`)
+  if (keys.length > MOST_KEYS) throw new Error(`${what}: it has more than ${MOST_KEYS} keys`)
   const usable = (keys as ({ kty?: unknown } | null)[]).filter((key) =>
     ['RSA', 'EC', 'OKP'].includes(String(key?.kty)),
   )
-  if (usable.length === 0) throw new Error(`${what} has no public key that could be used`)
+  if (usable.length === 0) throw new Error(`${what}: it has no public key that could be used`)
   return createLocalJWKSet({ keys: usable } as JSONWebKeySet)
 }
