@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { createAccessNow, compileRules } from '../auth/rules/access-now.ts'
+import { compileRules, createAccessNow } from '../auth/rules/access-now.ts'
 import { fileAccessOf, saysTheSame } from '../auth/rules/file-access.ts'
 import { user } from '../auth/rules/rules.fixture.ts'
 import { anonymousPrincipal } from '../auth/principal.ts'
@@ -196,7 +196,8 @@ test('the example of the page works as the page says', () => {
   const { config, sources, warnings } = loadFile(LEAST + example)
   assert.deepEqual(warnings, [])
   assert.ok(config.access)
-  const now = createAccessNow(compileRules(fileAccessOf(config.access, sources)))
+  const { rules, defaults } = fileAccessOf(config.access, sources)
+  const now = createAccessNow(compileRules({ rules, defaults }))
   const may = (name: string, action: 'pull' | 'push', repository: string, ...groups: string[]) =>
     now.may(name === '' ? anonymousPrincipal : user(name, { groups }), action, repository as RepositoryName)
   assert.equal(may('', 'pull', 'library/nginx'), true)

@@ -17,8 +17,8 @@ const PUBLIC: Defaults = {
   allow: { anonymous: ['pull'], 'signed-in': ['pull', 'push', 'delete'] },
   source: 'default',
 }
-const accessOf = (rules: Parameters<typeof compileRules>[0]): AccessNow =>
-  createAccessNow(compileRules(rules))
+const accessOf = ({ rules, defaults }: { rules: readonly Rule[]; defaults: Defaults }): AccessNow =>
+  createAccessNow(compileRules({ rules, defaults }))
 const name = (text: string): RepositoryName => text as RepositoryName
 
 /** What may be done, as `pull create push delete`; `push` stands for a push that may move tags. */

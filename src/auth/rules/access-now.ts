@@ -5,12 +5,18 @@ import { holdsEverywhere } from './administer.ts'
 import { compileEntries, type Entries, rightsIn } from './entries.ts'
 import { explain } from './explain.ts'
 import { personOf, rightsInScopes, rightsInToken, scopesAdminister } from './limits.ts'
-import { isProblem, parsePattern } from './pattern.ts'
+import { isProblem, type Pattern, parsePattern } from './pattern.ts'
 import { ADMIN, ALL, allows, NOTHING, PUSH, type Rights } from './rights.ts'
 import type { Defaults, Rule } from './rule.ts'
 import { createNode, findMostSpecific, insertPattern, type Node } from './tree.ts'
 
-export type CompiledRule = { readonly rule: Rule | undefined; readonly entries: Entries }
+export type CompiledRule = {
+  /** Undefined: the defaults. */
+  readonly rule: Rule | undefined
+  readonly entries: Entries
+}
+/** A rule with its pattern, ready to be put among others. */
+export type ReadyRule = { readonly pattern: Pattern; readonly compiled: CompiledRule }
 
 /** Decisions that are kept for one principal. */
 const MOST_KEPT = 256
@@ -22,23 +28,27 @@ export type CompiledRules = {
   readonly defaults: Defaults
 }
 
+/** @throws Error: the rule is wrong; whoever takes rules in has checked them */
+export function makeReady(rule: Rule): ReadyRule {
+  const pattern = parsePattern(rule.pattern)
+  if (isProblem(pattern)) throw new Error(`the pattern ${JSON.stringify(rule.pattern)} ${pattern.problem}`)
+  return { pattern, compiled: { rule, entries: compileEntries(rule.allow) } }
+}
+
+type RulesAnd<R> = { rules: readonly R[]; defaults: Defaults }
+
 /**
  * @param rules where two have one pattern, the first one holds
- * @throws Error: a rule is wrong; whoever takes rules in has checked them
+ * @throws Error: as {@link makeReady}
  */
-export function compileRules({
-  rules,
-  defaults,
-}: {
-  rules: readonly Rule[]
-  defaults: Defaults
-}): CompiledRules {
+export function compileRules({ rules, defaults }: RulesAnd<Rule>): CompiledRules {
+  return assembleRules({ rules: rules.map(makeReady), defaults })
+}
+
+/** @param rules where two have one pattern, the first one holds */
+export function assembleRules({ rules, defaults }: RulesAnd<ReadyRule>): CompiledRules {
   const root = createNode<CompiledRule>()
-  for (const rule of rules) {
-    const pattern = parsePattern(rule.pattern)
-    if (isProblem(pattern)) throw new Error(`the pattern ${JSON.stringify(rule.pattern)} ${pattern.problem}`)
-    insertPattern(root, pattern, { rule, entries: compileEntries(rule.allow) })
-  }
+  for (const { pattern, compiled } of rules) insertPattern(root, pattern, compiled)
   return { root, otherwise: { rule: undefined, entries: compileEntries(defaults.allow) }, defaults }
 }
 

@@ -5,10 +5,16 @@ import type { Db } from '../../metadata/database.ts'
 import { RegistryError } from '../../oci/error.ts'
 import type { Logger } from '../../lib/logger.ts'
 import type { Access, AccessNow } from '../access.ts'
-import { RULE_ACTIONS, type RuleAction } from '../permission.ts'
-import { compileRules, createAccessNow, type CompiledRules } from './access-now.ts'
+import { RULE_ACTIONS } from '../permission.ts'
+import {
+  assembleRules,
+  type CompiledRules,
+  createAccessNow,
+  makeReady,
+  type ReadyRule,
+} from './access-now.ts'
 import { isProblem, parsePattern } from './pattern.ts'
-import type { Allow, FileAccess, Rule } from './rule.ts'
+import type { Allow, FileAccess } from './rule.ts'
 import { parseWho } from './who.ts'
 
 /** What was made of the rules, and of which ones. */
@@ -31,6 +37,8 @@ export function createAccess({
   let known: Known | undefined
   let latest: Compiled | undefined
   let reading: Promise<RulesOfMoment> | undefined
+  const readyRows = createReadyRows(log)
+  const filesReady = new WeakMap<FileAccess, readonly ReadyRule[]>()
 
   /** Several that ask at once share one reading; who needs newer rules than it gives asks again. */
   function readShared(): Promise<RulesOfMoment> {
@@ -38,6 +46,14 @@ export function createAccess({
       reading = undefined
     })
     return reading
+  }
+
+  function readyOfFile(from: FileAccess): readonly ReadyRule[] {
+    const known = filesReady.get(from)
+    if (known !== undefined) return known
+    const made = from.rules.map(makeReady)
+    filesReady.set(from, made)
+    return made
   }
 
   async function compiledFor(version: AccessVersion): Promise<Compiled> {
@@ -50,8 +66,8 @@ export function createAccess({
     // Another one that waited for the same reading was first.
     if (latest !== undefined && isFresh(latest)) return latest
     const from = file()
-    const all = [...from.rules, ...found.rules.map((row) => ruleOf(row, log))]
-    const rules = compileRules({ rules: all, defaults: from.defaults })
+    const all = [...readyOfFile(from), ...readyRows(found.rules)]
+    const rules = assembleRules({ rules: all, defaults: from.defaults })
     latest = { file: from, rulesVersion: found.version, rules }
     return latest
   }
@@ -77,11 +93,25 @@ export function createAccess({
 }
 
 /**
- * A row as the registry may have found it: written by hand, or by a newer version. An entry that is not understood
- * gives nothing; a pattern that is not understood may forbid something, so nothing is decided without it.
- * @throws RegistryError UNAVAILABLE
+ * Makes rows of the database ready; those that are as they were are not made again.
+ * @throws RegistryError UNAVAILABLE: a pattern is not understood. It may forbid something, so nothing is decided
+ * without it
  */
-function ruleOf({ pattern, allow }: RulesOfMoment['rules'][number], log: Pick<Logger, 'error'>): Rule {
+function createReadyRows(log: Pick<Logger, 'error'>): (rows: RulesOfMoment['rules']) => readonly ReadyRule[] {
+  let known = new Map<string, { readonly allowText: string; readonly ready: ReadyRule }>()
+  return (rows) => {
+    const now: typeof known = new Map()
+    for (const { pattern, allowText } of rows) {
+      const before = known.get(pattern)
+      const isSame = before !== undefined && before.allowText === allowText
+      now.set(pattern, isSame ? before : { allowText, ready: readyOf(pattern, allowText, log) })
+    }
+    known = now
+    return [...now.values()].map(({ ready }) => ready)
+  }
+}
+
+function readyOf(pattern: string, allowText: string, log: Pick<Logger, 'error'>): ReadyRule {
   const parsed = parsePattern(pattern)
   if (isProblem(parsed)) {
     log.error(
@@ -93,15 +123,16 @@ function ruleOf({ pattern, allow }: RulesOfMoment['rules'][number], log: Pick<Lo
       'the access rules cannot be read: the log of the registry says which one',
     )
   }
-  return { pattern, allow: understood(allow), source: 'database' }
+  return makeReady({ pattern, allow: understood(allowText), source: 'database' })
 }
 
-function understood(allow: RulesOfMoment['rules'][number]['allow']): Allow {
-  const entries = Object.entries(allow).flatMap(([who, actions]) => {
-    if ('problem' in parseWho(who) || !Array.isArray(actions)) return []
-    return [
-      [who, actions.filter((action): action is RuleAction => RULE_ACTIONS.some((one) => one === action))],
-    ] as const
-  })
+/** Written by hand, or by a newer version: an entry that is not understood gives nothing. */
+function understood(allowText: string): Allow {
+  const entries = Object.entries(JSON.parse(allowText) as Record<string, unknown>).flatMap(
+    ([who, actions]) => {
+      if ('problem' in parseWho(who) || !Array.isArray(actions)) return []
+      return [[who, RULE_ACTIONS.filter((action) => actions.includes(action))]] as const
+    },
+  )
   return Object.fromEntries(entries)
 }

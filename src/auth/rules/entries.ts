@@ -2,9 +2,11 @@
 import type { Principal } from '../principal.ts'
 import { NOTHING, type Rights, rightsOfActions } from './rights.ts'
 import type { Allow } from './rule.ts'
-import { parseWho } from './who.ts'
+import { NAMED, parseWho } from './who.ts'
 
 type ByName = ReadonlyMap<string, Rights>
+/** Most rules mean few kinds, and there can be many rules. */
+const NOBODY = new Map<string, Rights>()
 
 export type Entries = {
   /** Of `anonymous`: what those may, everybody may. */
@@ -18,11 +20,11 @@ export type Entries = {
 
 /** @throws Error: an entry means nobody; whoever takes rules in has checked them */
 export function compileEntries(allow: Allow): Entries {
-  const named = {
-    user: new Map<string, Rights>(),
-    group: new Map<string, Rights>(),
-    robot: new Map<string, Rights>(),
-    claim: new Map<string, Rights>(),
+  const named: Record<(typeof NAMED)[number], Map<string, Rights>> = {
+    user: NOBODY,
+    group: NOBODY,
+    robot: NOBODY,
+    claim: NOBODY,
   }
   let everybody = NOTHING
   let signedIn = NOTHING
@@ -30,18 +32,14 @@ export function compileEntries(allow: Allow): Entries {
     const who = parseWho(text)
     if ('problem' in who) throw new Error(`a rule's ${JSON.stringify(text)} ${who.problem}`)
     const rights = rightsOfActions(actions)
-    if (who.name !== undefined) named[who.kind].set(who.name, rights)
-    else if (who.kind === 'anonymous') everybody |= rights
+    if (who.name !== undefined) {
+      if (named[who.kind] === NOBODY) named[who.kind] = new Map()
+      named[who.kind].set(who.name, rights)
+    } else if (who.kind === 'anonymous') everybody |= rights
     else signedIn |= rights
   }
-  return {
-    everybody,
-    signedIn,
-    users: named.user,
-    groups: named.group,
-    robots: named.robot,
-    claims: named.claim,
-  }
+  const { user: users, group: groups, robot: robots, claim: claims } = named
+  return { everybody, signedIn, users, groups, robots, claims }
 }
 
 /** All that the entries that mean this principal give it together. */

@@ -1,7 +1,7 @@
 /** Whom an entry of a rule means. */
 import { nearest } from '../../lib/nearest.ts'
 
-const NAMED = ['user', 'group', 'robot', 'claim'] as const
+export const NAMED = ['user', 'group', 'robot', 'claim'] as const
 
 /**
  * `anonymous`: everybody, who signed in or not. `signed-in`: every person who signed in; no robots, no workloads.

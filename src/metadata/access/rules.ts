@@ -71,10 +71,13 @@ export async function findRule(db: Pick<Db, 'read'>, pattern: string): Promise<R
   return row && ruleOf(row)
 }
 
-/** All rules as the database had them at one moment, and of which version of the rules that was. */
+/**
+ * All rules as the database had them at one moment, and of which version of the rules that was. What they allow is text:
+ * {@link StoredAllow} as JSON; most of them are known already by whoever reads all.
+ */
 export type RulesOfMoment = {
   readonly version: number
-  readonly rules: readonly Pick<RuleRow, 'pattern' | 'allow'>[]
+  readonly rules: readonly { readonly pattern: string; readonly allowText: string }[]
 }
 
 export async function readAllRules(db: Pick<Db, 'read'>): Promise<RulesOfMoment> {
@@ -85,7 +88,7 @@ export async function readAllRules(db: Pick<Db, 'read'>): Promise<RulesOfMoment>
     version: first['rules'] as number,
     rules: rows
       .filter((row) => row['pattern'] !== null)
-      .map((row) => ({ pattern: row['pattern'] as string, allow: allowOf(row) })),
+      .map((row) => ({ pattern: row['pattern'] as string, allowText: row['allow'] as string })),
   }
 }
 
