@@ -4,6 +4,7 @@
  *   node test/run.ts                everything that `npm test` promises, cheap clients included
  *   node test/run.ts unit           only what stands beside the sources
  *   node test/run.ts conformance    the protocol, as its users can check any registry
+ *   node test/run.ts access         who may do what
  *   node test/run.ts takeover       folders of CNCF Distribution, there and back
  *   node test/run.ts clients        real clients
  *   node test/run.ts slow           the full counts: kills, power cuts, fuzzing
@@ -16,6 +17,7 @@ import { spec } from 'node:test/reporters'
 const GROUPS: Record<string, readonly string[]> = {
   unit: ['src/**/*.test.ts', 'test/*.test.ts'],
   protocol: ['test/protocol/**/*.test.ts'],
+  access: ['test/access/**/*.test.ts'],
   conformance: ['test/conformance/**/*.test.ts'],
   clients: ['test/clients/**/*.test.ts'],
   durability: ['test/durability/**/*.test.ts'],
@@ -27,6 +29,7 @@ const GROUPS: Record<string, readonly string[]> = {
 const ALL = [
   'unit',
   'protocol',
+  'access',
   'conformance',
   'compat',
   'takeover',
