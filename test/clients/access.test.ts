@@ -24,7 +24,7 @@ import {
   type Ran,
 } from './workplace.ts'
 
-const NO = /unauthorized|denied|authentication required|not authorized|403|401/i
+const NO = /unauthorized|denied|authentication required|not authorized|invalid username|403|401/i
 
 /** What a client must be told, and that it then failed. */
 function assertRefused(ran: Ran, what: string): void {

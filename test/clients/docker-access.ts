@@ -8,7 +8,7 @@ import { startEngine, type EngineOptions } from './docker-engine.ts'
 import { clientPath, digestsServed, type Ran } from './workplace.ts'
 
 const NO =
-  /unauthorized|denied|authentication required|no basic auth|authorization failed|not found|does not exist/i
+  /unauthorized|denied|authentication required|no basic auth|authorization failed|forbidden|not found|does not exist/i
 
 export async function tryDockerWithAccounts(context: TestContext, options: EngineOptions): Promise<void> {
   const workplace = await createAccessWorkplace(context, 'docker')
