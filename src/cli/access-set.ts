@@ -5,6 +5,7 @@ import { isAccessOn, ruleOfFile, withRules } from './access-data.ts'
 import { CONFIG_OPTION, parseArguments } from './arguments.ts'
 import type { Io } from './command.ts'
 import { operator } from './operator.ts'
+import { recordAudit } from './record-audit.ts'
 import { refuse, refuseUse } from './refusal.ts'
 
 export async function setOf(args: readonly string[], io: Io): Promise<number> {
@@ -27,7 +28,9 @@ export async function setOf(args: readonly string[], io: Io): Promise<number> {
         'access set',
         `the rule for ${pattern} stands in ${inFile.source}, and the file's rules hold: change it there`,
       )
-    const outcome = await setRule(data.metadata.db, rule, operator('berth access set', 'command'))
+    const actor = operator('berth access set', 'command')
+    const outcome = await setRule(data.metadata.db, rule, actor)
+    await recordAudit({ io, data }, actor, 'rule', pattern, { allow: entries.join(' ') })
     io.stdout.write(`The rule for ${pattern} is ${outcome === 'created' ? 'made' : 'another one'} now.\n`)
     noteOff(io, isAccessOn(loaded))
     return 0
@@ -60,7 +63,9 @@ export async function removeOf(args: readonly string[], io: Io): Promise<number>
   if (pattern === undefined) return refuseUse(io, 'access remove', 'say for which pattern')
   return withRules(io, parsed.values.config, async ({ loaded, data }) => {
     const { db } = data.metadata
-    const removed = await removeRule(db, pattern, operator('berth access remove', 'command'))
+    const actor = operator('berth access remove', 'command')
+    const removed = await removeRule(db, pattern, actor)
+    if (removed !== undefined) await recordAudit({ io, data }, actor, 'rule', pattern, { removed: true })
     const inFile = ruleOfFile(loaded, pattern)
     if (removed !== undefined) {
       const still = inFile === undefined ? '' : ` The one of ${inFile.source} holds, as before.`

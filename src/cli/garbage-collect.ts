@@ -11,6 +11,7 @@ import { itemsOf } from './collection-list.ts'
 import { skippedText } from './collection-text.ts'
 import type { Command } from './command.ts'
 import { operator } from './operator.ts'
+import { recordAudit } from './record-audit.ts'
 import { writeAll } from './output.ts'
 import { bytesText, countText } from './quantities.ts'
 import { momentText } from './times.ts'
@@ -113,6 +114,8 @@ async function collect(collection: Collection, { dryRun, untagged, quiet }: Flag
     await say(`\nNothing was removed. To remove exactly this: berth gc --plan ${made.id}\n`)
     return 0
   }
+  const detail = deleted > 0 ? { untagged: deleted } : undefined
+  await recordAudit(collection, operator('registry garbage-collect', 'api'), 'collect', 'garbage', detail)
   const result = await run(collection, made)
   const freed = await removeFiles(collection)
   const hold = await holdText(collection)

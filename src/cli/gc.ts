@@ -8,6 +8,7 @@ import { emptiedText, planText, WAITING_SPANS, waitingText } from './collection-
 import type { Command } from './command.ts'
 import { finish, interrupted, listPlan } from './gc-report.ts'
 import { operator } from './operator.ts'
+import { recordAudit } from './record-audit.ts'
 import { refuse, refuseUse } from './refusal.ts'
 import { momentText } from './times.ts'
 import { withData } from './with-data.ts'
@@ -101,6 +102,9 @@ async function collect(collection: Collection, asked: Asked): Promise<number> {
   if (why !== undefined) return refuse(io, 'gc', why)
   if (asked.plan !== undefined) return runStored(collection, asked.plan, asked)
   if (asked.dryRun) return dryRun(collection, asked)
+  await recordAudit(collection, operator('berth gc', 'api'), 'collect', 'garbage', {
+    ...(asked.emptyTrash && { emptyTrash: true }),
+  })
   const emptied = asked.emptyTrash ? await empty(collection) : undefined
   if (emptied !== undefined && !asked.json) io.stdout.write(emptiedText(emptied))
   if (asked.now) {
@@ -130,6 +134,7 @@ async function runStored(collection: Collection, id: number, asked: Asked): Prom
     return refuse(io, 'gc', `${what}; "berth gc --dry-run" makes one. Plans are kept for a week`)
   }
   if (!asked.json) io.stdout.write(`Plan ${id} of ${momentText(stored.madeAt)}: ${planText(stored)}.\n`)
+  await recordAudit(collection, operator('berth gc --plan', 'api'), 'collect', 'garbage', { plan: id })
   const result = await run(collection, stored)
   return finish(collection, asked.json, { removed: result, emptied: undefined, plan: stored, run: result })
 }

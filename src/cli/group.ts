@@ -18,6 +18,7 @@ import { noteWithoutAccess, whyNoText } from './access-arguments.ts'
 import { CONFIG_HELP, CONFIG_OPTION, parseArguments } from './arguments.ts'
 import type { Command, Io } from './command.ts'
 import { operator } from './operator.ts'
+import { recordAudit } from './record-audit.ts'
 import { refuse, refuseUse, runVerb } from './refusal.ts'
 import { fit } from './table.ts'
 import { isoText, localText } from './times.ts'
@@ -74,12 +75,10 @@ async function addOf(args: readonly string[], io: Io): Promise<number> {
   const wrong = why === undefined ? whyNoText('--description', description) : `the name ${why}`
   if (wrong !== undefined) return refuseUse(io, 'group add', wrong)
   return withData(io, config, async (data) => {
-    const id = await createGroup(
-      data.metadata.db,
-      { name, description },
-      operator('berth group add', 'group'),
-    )
+    const actor = operator('berth group add', 'group')
+    const id = await createGroup(data.metadata.db, { name, description }, actor)
     if (id === undefined) return refuse(io, 'group add', `there is a group ${name} already`)
+    await recordAudit({ io, data }, actor, 'group', `group:${name}`)
     noteWithoutAccess(io, data)
     io.stdout.write(`Made the group ${name}.\n`)
     return 0
@@ -138,14 +137,16 @@ async function removeOf(args: readonly string[], io: Io): Promise<number> {
   const parsed = parseArguments('group remove', args, CONFIG_OPTION, Infinity, io)
   if (parsed === undefined) return 2
   if (parsed.positionals.length === 0) return refuseUse(io, 'group remove', 'say which group')
-  return withData(io, parsed.values.config, async ({ metadata: { db } }) => {
+  return withData(io, parsed.values.config, async (data) => {
+    const { db } = data.metadata
     let code = 0
     for (const name of parsed.positionals) {
       const group = await findGroupByName(db, name)
-      const isDone =
-        group !== undefined && (await removeGroup(db, group.id, operator('berth group remove', 'group')))
-      if (isDone) io.stdout.write(`Removed the group ${name}.\n`)
-      else code = refuse(io, 'group remove', unknown(name))
+      const actor = operator('berth group remove', 'group')
+      if (group !== undefined && (await removeGroup(db, group.id, actor))) {
+        await recordAudit({ io, data }, actor, 'group', `group:${name}`)
+        io.stdout.write(`Removed the group ${name}.\n`)
+      } else code = refuse(io, 'group remove', unknown(name))
     }
     return code
   })
@@ -184,7 +185,9 @@ async function join(io: Io, data: OpenedData, group: GroupRow, member: Member): 
   const name = member.slice(member.indexOf(':') + 1)
   if (member.startsWith('robot:') && (await findRobotByName(db, name)) === undefined)
     return `there is no robot ${name}: "berth robot list" shows them`
-  const isAdded = await addMember(db, group.id, member, operator('berth group join', 'group'))
+  const actor = operator('berth group join', 'group')
+  const isAdded = await addMember(db, group.id, member, actor)
+  if (isAdded) await recordAudit({ io, data }, actor, 'group', `group:${group.name}`, { member })
   io.stdout.write(`${fit(member)} is ${isAdded ? 'now ' : 'already '}in ${group.name}.\n`)
   if (member.startsWith('user:') && (await findUserByName(db, name)) === undefined)
     io.stderr.write(
@@ -194,13 +197,10 @@ async function join(io: Io, data: OpenedData, group: GroupRow, member: Member): 
 }
 
 async function leave(io: Io, data: OpenedData, group: GroupRow, member: Member): Promise<string | undefined> {
-  const isDone = await removeMember(
-    data.metadata.db,
-    group.id,
-    member,
-    operator('berth group leave', 'group'),
-  )
+  const actor = operator('berth group leave', 'group')
+  const isDone = await removeMember(data.metadata.db, group.id, member, actor)
   if (!isDone) return `${fit(member)} is not in ${group.name}`
+  await recordAudit({ io, data }, actor, 'group', `group:${group.name}`, { member })
   io.stdout.write(`${fit(member)} is no longer in ${group.name}.\n`)
   return undefined
 }

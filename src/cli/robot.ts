@@ -20,6 +20,7 @@ import {
 import { CONFIG_HELP, CONFIG_OPTION, parseArguments } from './arguments.ts'
 import type { Command, Io } from './command.ts'
 import { operator } from './operator.ts'
+import { recordAudit } from './record-audit.ts'
 import { refuse, refuseUse, runVerb } from './refusal.ts'
 import { listOf, showOf } from './robot-list.ts'
 import { giveSecret, secretVerb } from './robot-secret.ts'
@@ -107,14 +108,16 @@ async function addOf(args: readonly string[], io: Io): Promise<number> {
   return withData(io, parsed.values.config, async (data) => {
     const { db } = data.metadata
     const robot = { name, description, scopes, expiresAt }
-    const made = await createRobot(db, robot, operator('berth robot add', 'robot'))
+    const actor = operator('berth robot add', 'robot')
+    const made = await createRobot(db, robot, actor)
     if (made.kind === 'taken') return refuse(io, 'robot add', taken(name, made.by))
+    await recordAudit({ io, data }, actor, 'robot', `robot:${name}`)
     noteWithoutAccess(io, data)
     const ends = expiresAt === undefined ? 'does not expire' : `ends at ${momentText(expiresAt)}`
     io.stderr.write(`Made the robot ${name}; it ${ends}.\n`)
     if (scopes.length === 0)
       io.stderr.write(`Note: without --may it may only what rules allow to robot:${name} and its groups.\n`)
-    await giveSecret(io, db, { id: made.id, name }, { client: 'berth robot add' })
+    await giveSecret(io, data, { id: made.id, name }, { client: 'berth robot add' })
     return 0
   })
 }
@@ -133,11 +136,13 @@ async function changeOf(args: readonly string[], io: Io): Promise<number> {
   if (typeof given === 'string') return refuseUse(io, 'robot change', given)
   if (Object.keys(given).length === 0)
     return refuseUse(io, 'robot change', 'say what to change: --may, --expires or --description')
-  return withData(io, parsed.values.config, async ({ metadata: { db } }) => {
+  return withData(io, parsed.values.config, async (data) => {
+    const { db } = data.metadata
     const robot = await findRobotByName(db, name)
-    const isDone =
-      robot !== undefined && (await changeRobot(db, robot.id, given, operator('berth robot change', 'robot')))
+    const actor = operator('berth robot change', 'robot')
+    const isDone = robot !== undefined && (await changeRobot(db, robot.id, given, actor))
     if (!isDone) return refuse(io, 'robot change', unknown(name))
+    await recordAudit({ io, data }, actor, 'robot', `robot:${name}`)
     io.stdout.write(`Changed the robot ${name}.\n`)
     return 0
   })
@@ -156,7 +161,7 @@ async function changeAll(
     let code = 0
     for (const name of parsed.positionals) {
       const robot = await findRobotByName(data.metadata.db, name)
-      const done = robot && (await change(verb, data, robot))
+      const done = robot && (await change(verb, { io, data }, robot))
       if (done === undefined) code = refuse(io, command, unknown(name))
       else io.stdout.write(`${done}\n`)
     }
@@ -167,14 +172,16 @@ async function changeAll(
 /** @returns what was done; undefined: it is not there any more */
 async function change(
   verb: 'disable' | 'enable' | 'remove',
-  { metadata: { db } }: OpenedData,
+  { io, data }: { io: Io; data: OpenedData },
   robot: RobotRow,
 ): Promise<string | undefined> {
+  const { db } = data.metadata
   const actor = operator(`berth robot ${verb}`, 'robot')
   const isDone =
     verb === 'remove'
       ? await removeRobot(db, robot, actor)
       : await changeRobot(db, robot.id, { isDisabled: verb === 'disable' }, actor)
   if (!isDone) return undefined
+  await recordAudit({ io, data }, actor, 'robot', `robot:${robot.name}`)
   return verb === 'remove' ? `Removed the robot ${robot.name}.` : `${robot.name} is ${verb}d.`
 }

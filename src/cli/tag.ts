@@ -9,6 +9,7 @@ import { CONFIG_HELP, CONFIG_OPTION, parseArguments } from './arguments.ts'
 import type { Command, Io } from './command.ts'
 import { type Named, readNamed } from './named.ts'
 import { operator, whyReadOnly } from './operator.ts'
+import { recordAudit } from './record-audit.ts'
 import { refuse, refuseUse, runVerb } from './refusal.ts'
 import { createTable } from './table.ts'
 import { historyHeader, historyRow, moveJson, tagRestoredText } from './tag-text.ts'
@@ -170,6 +171,8 @@ async function pointBack(
   switch (outcome.kind) {
     case 'restored':
     case 'unchanged':
+      if (outcome.kind === 'restored')
+        await recordAudit({ io, data }, actor, 'restore', name, { digest: outcome.digest })
       io.stdout.write(tagRestoredText(name, outcome))
       return 0
     case 'unknown': {

@@ -20,6 +20,7 @@ import {
 import { CONFIG_HELP, CONFIG_OPTION, parseArguments } from './arguments.ts'
 import type { Command, Io } from './command.ts'
 import { operator } from './operator.ts'
+import { recordAudit } from './record-audit.ts'
 import { refuse, refuseUse, runVerb } from './refusal.ts'
 import { SECRET_HEADER, secretJson, secretRow } from './secret-text.ts'
 import { momentText } from './times.ts'
@@ -95,7 +96,9 @@ async function addOf(args: readonly string[], io: Io): Promise<number> {
     const { text, hash, hint } = createSecret('personal')
     const limits = { ...(scopes && { scopes }), ...(expiresAt !== null && { expiresAt }) }
     const secret = { kind: 'personal' as const, hash, hint, ...holder, name, ...limits }
-    const id = await addSecret(data.metadata.db, secret, operator('berth token add', 'secret'))
+    const actor = operator('berth token add', 'secret')
+    const id = await addSecret(data.metadata.db, secret, actor)
+    await recordAudit({ io, data }, actor, 'secret', `user:${holder.holderName}`, { secret: id })
     noteWithoutAccess(io, data)
     const ends = expiresAt === null ? 'does not expire' : `ends at ${momentText(expiresAt)}`
     io.stderr.write(`Token ${id}, which is shown this once (user name: ${holder.holderName}); it ${ends}:\n`)
@@ -139,7 +142,8 @@ async function revokeOf(args: readonly string[], io: Io): Promise<number> {
   const { positionals, values } = parsed
   if (positionals.length === 0 || !positionals.every((id) => /^[1-9]\d{0,14}$/.test(id)))
     return refuseUse(io, 'token revoke', 'say the number of the token: "berth token list" shows it')
-  return withData(io, values.config, async ({ metadata: { db } }) => {
+  return withData(io, values.config, async (data) => {
+    const { db } = data.metadata
     let code = 0
     for (const id of positionals) {
       const secret = await findSecretById(db, Number(id))
@@ -147,7 +151,10 @@ async function revokeOf(args: readonly string[], io: Io): Promise<number> {
         code = refuse(io, 'token revoke', `there is no personal token ${id}`)
         continue
       }
-      const isDone = await revokeSecret(db, secret, operator('berth token revoke', 'secret'))
+      const actor = operator('berth token revoke', 'secret')
+      const isDone = await revokeSecret(db, secret, actor)
+      const target = `user:${secret.holderName}`
+      if (isDone) await recordAudit({ io, data }, actor, 'secret', target, { secret: secret.id })
       io.stdout.write(
         isDone
           ? `Revoked token ${id} of ${secret.holderName}.\n`

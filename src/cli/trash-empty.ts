@@ -1,4 +1,5 @@
 /** `berth trash empty`: what was deleted is given up, after it was shown and somebody agreed. */
+import type { Actor } from '../metadata/actor.ts'
 import { type Emptied, emptyTrash } from '../metadata/empty-trash.ts'
 import { findRepository } from '../metadata/repositories.ts'
 import { findTrashEntry, listTrash, trashTotals, type TrashTotals } from '../metadata/trash.ts'
@@ -9,6 +10,7 @@ import type { Io } from './command.ts'
 import { canAsk, confirm } from './confirm.ts'
 import { readRepository } from './named.ts'
 import { operator, whyReadOnly } from './operator.ts'
+import { recordAudit } from './record-audit.ts'
 import { createProgress } from './progress.ts'
 import { numberText } from './quantities.ts'
 import { refuse, refuseUse } from './refusal.ts'
@@ -70,7 +72,11 @@ async function empty({ io, data, signal }: Context, what: What, isSure: boolean)
     io.stdout.write('Nothing was done.\n')
     return 1
   }
-  io.stdout.write(emptiedText(totals.deletions, await giveUp({ io, data, signal }, what)))
+  const actor = operator('berth trash empty', 'api', Date.now())
+  const emptied = await giveUp({ io, data, signal }, what, actor)
+  const detail = { ...(deletion !== undefined && { deletion }), deletions: totals.deletions }
+  await recordAudit({ io, data }, actor, 'delete', repository ?? 'trash', detail)
+  io.stdout.write(emptiedText(totals.deletions, emptied))
   return signal.aborted ? 1 : 0
 }
 
@@ -86,12 +92,11 @@ async function addUp(
   return totals
 }
 
-async function giveUp({ io, data, signal }: Context, what: What): Promise<Emptied> {
-  const now = Date.now()
+async function giveUp({ io, data, signal }: Context, what: What, actor: Actor): Promise<Emptied> {
   const progress = createProgress(io)
   const emptied = await emptyTrash(data.metadata.db, {
     ...what,
-    ...{ actor: operator('berth trash empty', 'api', now), now, signal },
+    ...{ actor, now: actor.now, signal },
     onProgress: (due) => progress.update(`emptying: ${numberText(due)} deletions`),
   })
   progress.end()

@@ -7,6 +7,7 @@ import { CONFIG_HELP, CONFIG_OPTION, parseArguments } from './arguments.ts'
 import type { Command, Io } from './command.ts'
 import { type Named, readNamed, readRepository } from './named.ts'
 import { operator, whyReadOnly } from './operator.ts'
+import { recordAudit } from './record-audit.ts'
 import { refuse, refuseUse, runVerb } from './refusal.ts'
 import { createTable } from './table.ts'
 import { emptyOf } from './trash-empty.ts'
@@ -119,8 +120,12 @@ async function restore({ io, data }: Omit<Context, 'signal'>, text: string, targ
       'trash restore',
       `nothing that was deleted and could be restored is called ${text}: see "berth trash list"`,
     )
-  const outcome = await restoreDeletion(db, id, operator('berth trash restore', 'restore'))
+  const actor = operator('berth trash restore', 'restore')
+  const outcome = await restoreDeletion(db, id, actor)
   if (outcome.kind !== 'restored') return refuse(io, 'trash restore', refusedText(id, outcome))
+  const { deletion, tags } = outcome
+  const detail = { deletion: id, ...(tags.length > 0 && { tags: tags.join(' ') }) }
+  await recordAudit({ io, data }, actor, 'restore', `${deletion.repository}@${deletion.digest}`, detail)
   io.stdout.write(restoredText(outcome))
   return 0
 }

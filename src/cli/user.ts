@@ -11,12 +11,16 @@ import {
   type UserChange,
   type UserRow,
 } from '../metadata/access/users.ts'
+import type { Actor } from '../metadata/actor.ts'
+import type { Db } from '../metadata/database.ts'
 import type { OpenedData } from '../storage.ts'
 import { noteWithoutAccess } from './access-arguments.ts'
 import { CONFIG_HELP, CONFIG_OPTION, parseArguments } from './arguments.ts'
 import type { Command, Io } from './command.ts'
 import { operator } from './operator.ts'
+import { recordAudit } from './record-audit.ts'
 import { type NewPassword, PASSWORD_HELP, PASSWORD_OPTIONS, readNewPassword } from './password-input.ts'
+import { recordAudit } from './record-audit.ts'
 import { refuse, refuseUse, runVerb } from './refusal.ts'
 import { listOf, showOf } from './user-list.ts'
 import { withData } from './with-data.ts'
@@ -50,9 +54,8 @@ const VERBS = {
   list: listOf,
   show: showOf,
   disable: (args: readonly string[], io: Io) =>
-    changeAll('disable', args, io, () => ({ set: 'disabled', stamp: newStamp() }), 'is disabled'),
-  enable: (args: readonly string[], io: Io) =>
-    changeAll('enable', args, io, () => ({ set: 'enabled' }), 'is enabled'),
+    changeAll('disable', args, io, () => ({ set: 'disabled', stamp: newStamp() })),
+  enable: (args: readonly string[], io: Io) => changeAll('enable', args, io, () => ({ set: 'enabled' })),
   remove: removeOf,
   admin: adminOf,
 } as const
@@ -83,8 +86,10 @@ async function addOf(args: readonly string[], io: Io): Promise<number> {
     if ('wrong' in password) return refusePassword(io, 'user add', password)
     const isAdmin = values.admin === true
     const user = { name, password: await hashOf(data, password.text), stamp: newStamp(), isAdmin }
-    const made = await createUser(db, user, operator('berth user add', 'user'))
+    const actor = operator('berth user add', 'user')
+    const made = await createUser(db, user, actor)
     if (made.kind === 'taken') return refuse(io, 'user add', taken(name, made.by))
+    await recordAudit({ io, data }, actor, 'user', `user:${name}`, isAdmin ? { isAdmin } : undefined)
     noteWithoutAccess(io, data)
     io.stderr.write(`Made the user ${name}${isAdmin ? ', who may do everything' : ''}.\n`)
     giveOut(io, password)
@@ -106,8 +111,10 @@ async function passwordOf(args: readonly string[], io: Io): Promise<number> {
     if ('wrong' in password) return refusePassword(io, 'user passwd', password)
     const hash = await hashOf(data, password.text)
     const change: UserChange = { set: 'password', password: hash, stamp: newStamp() }
-    const isDone = await changeUser(db, user.id, change, operator('berth user passwd', 'user'))
+    const actor = operator('berth user passwd', 'user')
+    const isDone = await changeUser(db, user.id, change, actor)
     if (!isDone) return refuse(io, 'user passwd', unknown(name))
+    await recordAudit({ io, data }, actor, 'user', `user:${name}`)
     io.stderr.write(
       `${name} has another password.${user.disabledAt === undefined ? '' : ' It is still disabled.'}\n`,
     )
@@ -144,22 +151,34 @@ const unknown = (name: string): string =>
 const taken = (name: string, by: 'user' | 'robot'): string =>
   `there is a ${by} ${name} already${by === 'robot' ? ': users and robots do not share names' : ''}`
 
+type Change = {
+  /** For the record. */
+  change: string
+  /** @returns false: it is not there any more */
+  work: (db: Db, user: UserRow, actor: Actor) => Promise<boolean>
+  done: (name: string) => string
+}
+
 /** Of each user that is named; one that is not there does not keep the others from it. */
 async function forEach(
   verb: string,
   names: readonly string[],
   configPath: string | undefined,
   io: Io,
-  work: (data: OpenedData, user: UserRow) => Promise<string | undefined>,
+  { change, work, done }: Change,
 ): Promise<number> {
   if (names.length === 0) return refuseUse(io, `user ${verb}`, 'say which user')
   return withData(io, configPath, async (data) => {
     let code = 0
     for (const name of names) {
       const user = await findUserByName(data.metadata.db, name)
-      const done = user && (await work(data, user))
-      if (done === undefined) code = refuse(io, `user ${verb}`, unknown(name))
-      else io.stdout.write(`${done}\n`)
+      const actor = operator(`berth user ${verb}`, 'user')
+      if (user === undefined || !(await work(data.metadata.db, user, actor))) {
+        code = refuse(io, `user ${verb}`, unknown(name))
+        continue
+      }
+      await recordAudit({ io, data }, actor, 'user', `user:${name}`, { change })
+      io.stdout.write(`${done(name)}\n`)
     }
     await noteWithoutAdministrator(io, data)
     return code
@@ -173,43 +192,38 @@ async function noteWithoutAdministrator(io: Io, data: OpenedData): Promise<void>
 }
 
 async function changeAll(
-  verb: string,
+  verb: 'disable' | 'enable',
   args: readonly string[],
   io: Io,
   change: () => UserChange,
-  text: string,
 ): Promise<number> {
   const parsed = parseArguments(`user ${verb}`, args, CONFIG_OPTION, Infinity, io)
   if (parsed === undefined) return 2
-  return forEach(verb, parsed.positionals, parsed.values.config, io, async (data, { id, name }) => {
-    const isDone = await changeUser(data.metadata.db, id, change(), operator(`berth user ${verb}`, 'user'))
-    return isDone ? `${name} ${text}.` : undefined
+  return forEach(verb, parsed.positionals, parsed.values.config, io, {
+    change: `${verb}d`,
+    work: (db, { id }, actor) => changeUser(db, id, change(), actor),
+    done: (name) => `${name} is ${verb}d.`,
   })
 }
 
 async function adminOf(args: readonly string[], io: Io): Promise<number> {
-  const parsed = parseArguments(
-    'user admin',
-    args,
-    { ...CONFIG_OPTION, off: { type: 'boolean' } },
-    Infinity,
-    io,
-  )
+  const options = { ...CONFIG_OPTION, off: { type: 'boolean' } } as const
+  const parsed = parseArguments('user admin', args, options, Infinity, io)
   if (parsed === undefined) return 2
   const isAdmin = parsed.values.off !== true
-  return forEach('admin', parsed.positionals, parsed.values.config, io, async (data, { id, name }) => {
-    const change: UserChange = { set: 'admin', isAdmin }
-    const isDone = await changeUser(data.metadata.db, id, change, operator('berth user admin', 'user'))
-    const text = isAdmin ? 'may do everything' : 'may no longer do everything'
-    return isDone ? `${name} ${text}.` : undefined
+  return forEach('admin', parsed.positionals, parsed.values.config, io, {
+    change: isAdmin ? 'administrator' : 'no administrator',
+    work: (db, { id }, actor) => changeUser(db, id, { set: 'admin', isAdmin }, actor),
+    done: (name) => `${name} may ${isAdmin ? '' : 'no longer '}do everything.`,
   })
 }
 
 async function removeOf(args: readonly string[], io: Io): Promise<number> {
   const parsed = parseArguments('user remove', args, CONFIG_OPTION, Infinity, io)
   if (parsed === undefined) return 2
-  return forEach('remove', parsed.positionals, parsed.values.config, io, async (data, user) => {
-    const isDone = await removeUser(data.metadata.db, user, operator('berth user remove', 'user'))
-    return isDone ? `Removed the user ${user.name}.` : undefined
+  return forEach('remove', parsed.positionals, parsed.values.config, io, {
+    change: 'removed',
+    work: removeUser,
+    done: (name) => `Removed the user ${name}.`,
   })
 }

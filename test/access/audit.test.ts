@@ -1,0 +1,146 @@
+/** The record of who did what: what is in it, beside a running registry, and what never is. */
+import assert from 'node:assert/strict'
+import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { command as audit } from '../../src/cli/audit.ts'
+import { command as tag } from '../../src/cli/tag.ts'
+import type { Command } from '../../src/cli/command.ts'
+import { blobOf, imageOf, indexOf } from '../lib/content.ts'
+import { basicOf, startSubject, type Subject } from './subject.ts'
+
+type Entry = Record<string, unknown>
+
+async function run(command: Command, { folder }: Subject, ...args: string[]) {
+  const stdout = new PassThrough()
+  const stderr = new PassThrough()
+  const read = Promise.all([text(stdout), text(stderr)])
+  const io = { env: { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: folder }, stdout, stderr }
+  const code = await command.run(args, io)
+  stdout.end()
+  stderr.end()
+  const [out, err] = await read
+  return { code, out, err }
+}
+
+/** What the command says of everything that happened until now. */
+async function recorded(subject: Subject, ...args: string[]): Promise<Entry[]> {
+  // "Within 200 ms".
+  await wait(250)
+  const { code, out, err } = await run(audit, subject, '--json', '--limit', '0', ...args)
+  assert.deepEqual([code, err.replace('Nothing that was recorded fits.\n', '')], [0, ''])
+  return out
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Entry)
+}
+
+const shortOf = ({ act, outcome, by, target, times }: Entry): string =>
+  `${act} ${outcome} ${by} ${target}${times === 1 ? '' : ` ×${times}`}`
+
+async function pushTo({ client }: Subject, repository: string, reference: string): Promise<string> {
+  const [config, layer] = [blobOf('config', 300), blobOf('layer', 500)]
+  for (const blob of [config, layer]) await client.pushBlob(repository, blob, 'post')
+  const image = imageOf(config, [layer])
+  assert.equal((await client.putManifest(repository, reference, image)).status, 201)
+  return image.digest
+}
+
+test('who did what, in order, with no secret in it', async (t: TestContext) => {
+  const subject = await startSubject(t)
+  const { ask, basic, client, bearer } = subject
+  const outsider = { authorization: basic('outsider') }
+  assert.equal((await ask('GET /v2/')).status, 401)
+  for (let i = 0; i < 4; i++)
+    assert.equal(
+      (await ask('GET /v2/', { headers: { authorization: basicOf('reader', 'canary-wrong') } })).status,
+      401,
+    )
+  const digest = await pushTo(subject, 'private/app', 'v1')
+  const refused = { headers: outsider, body: indexOf([]).bytes }
+  for (let i = 0; i < 3; i++)
+    assert.equal((await ask('PUT /v2/private/app/manifests/v1', refused)).status, 403)
+  assert.equal((await ask(`GET /v2/private/app/blobs/${digest}`, { headers: outsider })).status, 403)
+  const token = await bearer(basic('reader'), ['repository:private/app:pull'])
+  assert.equal(
+    (await ask('GET /v2/private/app/manifests/v1', { headers: { authorization: token } })).status,
+    200,
+  )
+  const forged = { authorization: 'Bearer canary.forged.token' }
+  assert.equal((await ask('GET /v2/', { headers: forged })).status, 401)
+  assert.equal((await client.deleteManifest('private/app', 'v1')).status, 202)
+  const restored = await run(tag, subject, 'restore', 'private/app:v1')
+  assert.deepEqual([restored.code, restored.err], [0, ''])
+
+  const entries = await recorded(subject)
+  const operator = String(entries.at(-1)?.['by'])
+  assert.match(operator, /\(command line\)$/)
+  assert.deepEqual(entries.map(shortOf), [
+    'sign-in refused reader user:reader ×4',
+    'sign-in done administrator user:administrator',
+    'push done administrator private/app:v1',
+    'sign-in done outsider user:outsider',
+    'push refused outsider private/app:v1 ×3',
+    `pull refused outsider private/app@${digest}`,
+    'sign-in done reader user:reader',
+    'token done reader repository:private/app:pull',
+    'token refused  registry',
+    'delete done administrator private/app:v1',
+    `restore done ${operator} private/app:v1`,
+  ])
+  const push = entries[2] as Entry
+  assert.equal(push['address'], '127.0.0.1')
+  assert.deepEqual(push['detail'], { digest })
+  assert.match(String(push['requestId']), /^[\w-]{8,}$/)
+  const everything = JSON.stringify(entries)
+  for (const secret of ['canary', 'the password of', token.slice(7)])
+    assert.ok(!everything.includes(secret), secret)
+  assert.deepEqual((await recorded(subject, '--who', 'outsider', '--outcome', 'refused')).length, 2)
+  assert.deepEqual((await recorded(subject, '--what', 'private/app', '--act', 'push,delete')).length, 3)
+  assert.deepEqual((await recorded(subject, '--until', '1h')).length, 0)
+})
+
+test('names from outside draw nothing on a terminal, and break no line', async (t) => {
+  const subject = await startSubject(t)
+  const name = 'a\u202e\u2028\u009bb'
+  const headers = { authorization: basicOf(name, 'x'), 'user-agent': 'x\tINJECTED "quoted"' }
+  assert.equal((await subject.ask('GET /v2/', { headers })).status, 401)
+  await wait(250)
+  const { out } = await run(audit, subject, '--wide')
+  assert.equal(out.split('\n').length, 3)
+  assert.match(out, / a\?\?\?b +sign-in refused .* user:a\?\?\?b$/m)
+  const json = await run(audit, subject, '--json')
+  assert.match(json.out, /^[ -~]+\n$/)
+  assert.equal((JSON.parse(json.out) as Entry)['by'], name)
+})
+
+test('it can be followed', async (t) => {
+  const subject = await startSubject(t)
+  await pushTo(subject, 'private/app', 'before')
+  await wait(250)
+  const stdout = new PassThrough()
+  const stderr = new PassThrough()
+  let said = ''
+  stdout.setEncoding('utf8').on('data', (piece: string) => (said += piece))
+  const io = { env: { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: subject.folder }, stdout, stderr }
+  const following = audit.run(['--follow', '--act', 'push,delete'], io)
+  const until = async (pattern: RegExp): Promise<void> => {
+    for (let tries = 0; !pattern.test(said); tries++) {
+      assert.ok(tries < 100, `${String(pattern)} in ${said}`)
+      await wait(50)
+    }
+  }
+  await until(/private\/app:before\n/)
+  await pushTo(subject, 'private/app', 'after')
+  await until(/private\/app:after\n/)
+  process.emit('SIGINT')
+  assert.equal(await following, 0)
+  assert.equal(said.match(/private\/app:/g)?.length, 2, 'each once')
+})
+
+test('switched off, nothing is kept', async (t) => {
+  const subject = await startSubject(t, { REGISTRY_AUDIT_ENABLED: 'false' })
+  await pushTo(subject, 'private/app', 'v1')
+  assert.deepEqual(await recorded(subject), [])
+})
