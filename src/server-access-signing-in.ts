@@ -68,7 +68,7 @@ export async function openSigningIn(
       signIn: { db, identities, accounts, access, certificateOf, audit, now: () => clock.now() },
       own: ofFile && { hasher, membership, file: () => fileAccess() ?? ofFile },
     },
-    reload: inFile.reload,
+    ...(inFile.reload !== undefined && { reload: inFile.reload }),
     welcome: welcomeOf(ofFile, identity.sources),
   }
 }

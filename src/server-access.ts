@@ -11,7 +11,7 @@ import type { Logger } from './lib/logger.ts'
 import type { ManagementOptions } from './management/endpoint.ts'
 import type { Metadata } from './metadata/open-metadata.ts'
 import type { AuditParts } from './server-audit.ts'
-import type { Reloadable } from './server-reload.ts'
+import { openAccessInFile, type Reloadable } from './server-reload.ts'
 import type { Endpoint } from './serving/endpoint.ts'
 
 /**
@@ -69,8 +69,10 @@ export async function openAccess(options: AccessOptions): Promise<AccessParts> {
   const audit = await openRecord(options)
   switch (mode) {
     case 'open':
+      watchForAccess(options)
       return { ...openToAll(options.config), audit }
     case 'issuer':
+      watchForAccess(options)
       return { ...(await openIssuer(options)), audit }
     case 'accounts':
     case 'access': {
@@ -78,6 +80,12 @@ export async function openAccess(options: AccessOptions): Promise<AccessParts> {
       return { ...(await openSigningIn(mode, audit.audit, options)), audit }
     }
   }
+}
+
+/** Who writes `access` into the file of a registry that runs without must be told that it is not in force yet. */
+function watchForAccess({ config, reloadable, log, closers }: AccessOptions): void {
+  const inFile = openAccessInFile({ config, reloadable, log })
+  closers.push(async () => inFile.close())
 }
 
 async function openRecord({ config, metadata, clock, log, closers }: AccessOptions): Promise<AuditParts> {

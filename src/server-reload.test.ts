@@ -136,8 +136,16 @@ test("Kubernetes' swap of a link, and at once where it is asked", async (t) => {
   t.after(() => asked.close())
   swap('three')
   assert.deepEqual(patterns(asked), ['a/**'])
-  asked.reload()
+  asked.reload?.()
   assert.deepEqual(patterns(asked), ['c/**'])
+})
+
+test('access that was not there at the start needs a restart, which is said', async (t) => {
+  const { access, write, lines, file } = opened(t, '')
+  write('access: { anonymous: [pull] }\n')
+  await until(() => lines.length > 0)
+  assert.equal(access.current(), undefined)
+  assert.deepEqual(lines, [`warn ${file}: access changed, which needs a restart; until then it is as it was`])
 })
 
 test('without access, or without a file, nothing is taken over', () => {
@@ -145,7 +153,7 @@ test('without access, or without a file, nothing is taken over', () => {
   const { log } = recording()
   const access = openAccessInFile({ config, reloadable: undefined, log })
   assert.equal(access.current(), undefined)
-  access.reload()
+  assert.equal(access.reload, undefined)
   access.close()
   const env = { REGISTRY_ACCESS_ANONYMOUS: '[pull]' }
   const fixed = openAccessInFile({ config: loadConfig({ env }).config, reloadable: undefined, log })

@@ -16,8 +16,8 @@ export type Reloadable = Pick<LoadedConfig, 'file' | 'sources' | 'warnings'> & {
 export type AccessInFile = {
   /** The same object for as long as it says the same; undefined: there is no `access`, or it is not enabled. */
   current(): FileAccess | undefined
-  /** Reads the file now, whether it changed or not. */
-  reload(): void
+  /** Reads the file now, whether it changed or not. Undefined: there is no file. */
+  reload: (() => void) | undefined
   close(): void
 }
 
@@ -64,7 +64,7 @@ export function openAccessInFile({ config, reloadable, log, everyMs = EVERY_MS }
   const watch = reloadable?.file === undefined ? undefined : watchFile(reloadable.file, everyMs, takeOver)
   return {
     current: () => current,
-    reload: () => watch?.now(),
+    reload: watch?.now,
     close: () => watch?.stop(),
   }
 }

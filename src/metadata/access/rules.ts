@@ -72,12 +72,12 @@ export async function findRule(db: Pick<Db, 'read'>, pattern: string): Promise<R
 }
 
 /**
- * All rules as the database had them at one moment, and of which version of the rules that was. What they allow is text:
- * {@link StoredAllow} as JSON; most of them are known already by whoever reads all.
+ * All rules as the database had them at one moment, and of which version of the rules that was. What they allow is read
+ * from its text where it is asked for: most of them are known already by whoever reads all.
  */
 export type RulesOfMoment = {
   readonly version: number
-  readonly rules: readonly { readonly pattern: string; readonly allowText: string }[]
+  readonly rules: readonly (Pick<RuleRow, 'pattern' | 'allow'> & { readonly allowText: string })[]
 }
 
 export async function readAllRules(db: Pick<Db, 'read'>): Promise<RulesOfMoment> {
@@ -88,7 +88,13 @@ export async function readAllRules(db: Pick<Db, 'read'>): Promise<RulesOfMoment>
     version: first['rules'] as number,
     rules: rows
       .filter((row) => row['pattern'] !== null)
-      .map((row) => ({ pattern: row['pattern'] as string, allowText: row['allow'] as string })),
+      .map((row) => ({
+        pattern: row['pattern'] as string,
+        allowText: row['allow'] as string,
+        get allow() {
+          return allowOf(row)
+        },
+      })),
   }
 }
 
