@@ -4,8 +4,14 @@ import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import { command as access } from '../../src/cli/access.ts'
 import { command as audit } from '../../src/cli/audit.ts'
+import { command as gc } from '../../src/cli/gc.ts'
+import { command as group } from '../../src/cli/group.ts'
+import { command as robot } from '../../src/cli/robot.ts'
 import { command as tag } from '../../src/cli/tag.ts'
+import { command as token } from '../../src/cli/token.ts'
+import { command as user } from '../../src/cli/user.ts'
 import type { Command } from '../../src/cli/command.ts'
 import { blobOf, imageOf, indexOf } from '../lib/content.ts'
 import { basicOf, startSubject, type Subject } from './subject.ts'
@@ -62,9 +68,9 @@ test('who did what, in order, with no secret in it', async (t: TestContext) => {
   for (let i = 0; i < 3; i++)
     assert.equal((await ask('PUT /v2/private/app/manifests/v1', refused)).status, 403)
   assert.equal((await ask(`GET /v2/private/app/blobs/${digest}`, { headers: outsider })).status, 403)
-  const token = await bearer(basic('reader'), ['repository:private/app:pull'])
+  const bearerToken = await bearer(basic('reader'), ['repository:private/app:pull'])
   assert.equal(
-    (await ask('GET /v2/private/app/manifests/v1', { headers: { authorization: token } })).status,
+    (await ask('GET /v2/private/app/manifests/v1', { headers: { authorization: bearerToken } })).status,
     200,
   )
   const forged = { authorization: 'Bearer canary.forged.token' }
@@ -94,11 +100,62 @@ test('who did what, in order, with no secret in it', async (t: TestContext) => {
   assert.deepEqual(push['detail'], { digest })
   assert.match(String(push['requestId']), /^[\w-]{8,}$/)
   const everything = JSON.stringify(entries)
-  for (const secret of ['canary', 'the password of', token.slice(7)])
+  for (const secret of ['canary', 'the password of', bearerToken.slice(7)])
     assert.ok(!everything.includes(secret), secret)
   assert.deepEqual((await recorded(subject, '--who', 'outsider', '--outcome', 'refused')).length, 2)
   assert.deepEqual((await recorded(subject, '--what', 'private/app', '--act', 'push,delete')).length, 3)
   assert.deepEqual((await recorded(subject, '--until', '1h')).length, 0)
+})
+
+test('what commands change is recorded, as whom they act for', async (t) => {
+  const subject = await startSubject(t)
+  const commands: [Command, string[]][] = [
+    [user, ['add', 'alice', '--generate']],
+    [user, ['admin', 'alice']],
+    [user, ['disable', 'alice']],
+    [group, ['add', 'devs']],
+    [group, ['join', 'devs', 'alice']],
+    [group, ['join', 'devs', 'alice']],
+    [group, ['leave', 'devs', 'alice']],
+    [group, ['remove', 'devs']],
+    [robot, ['add', 'ci', '--may', 'team/**:pull']],
+    [robot, ['disable', 'ci']],
+    [token, ['add', '--user', 'alice']],
+    [access, ['set', 'team/**', 'signed-in=pull']],
+    [access, ['remove', 'team/**']],
+    [user, ['remove', 'alice']],
+    [gc, ['--now']],
+  ]
+  const secrets: string[] = []
+  for (const [command, args] of commands) {
+    const { code, out, err } = await run(command, subject, ...args)
+    assert.equal(code, 0, `${args.join(' ')}: ${err}`)
+    secrets.push(...out.split('\n').filter((line) => /^\S{12,}$/.test(line)))
+  }
+  assert.ok(secrets.length >= 3)
+  const entries = await recorded(subject, '--act', 'user,group,robot,secret,rule,collect')
+  assert.deepEqual(
+    entries.map(({ client, act, target }) => [client, act, target]),
+    [
+      ['berth user add', 'user', 'user:alice'],
+      ['berth user admin', 'user', 'user:alice'],
+      ['berth user disable', 'user', 'user:alice'],
+      ['berth group add', 'group', 'group:devs'],
+      ['berth group join', 'group', 'group:devs'],
+      ['berth group leave', 'group', 'group:devs'],
+      ['berth group remove', 'group', 'group:devs'],
+      ['berth robot add', 'robot', 'robot:ci'],
+      ['berth robot add', 'secret', 'robot:ci'],
+      ['berth robot disable', 'robot', 'robot:ci'],
+      ['berth token add', 'secret', 'user:alice'],
+      ['berth access set', 'rule', 'team/**'],
+      ['berth access remove', 'rule', 'team/**'],
+      ['berth user remove', 'user', 'user:alice'],
+      ['berth gc', 'collect', 'garbage'],
+    ],
+  )
+  assert.ok(entries.every(({ by }) => String(by).endsWith(' (command line)')))
+  for (const secret of secrets) assert.ok(!JSON.stringify(entries).includes(secret))
 })
 
 test('names from outside draw nothing on a terminal, and break no line', async (t) => {
