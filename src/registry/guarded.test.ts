@@ -227,7 +227,7 @@ test('a blob is mounted from where its asker may read, and from nowhere else', (
     )
     const hidden = await pushBlob(f, B, 'only there')
     const there: RepositoryName[] = []
-    for (let i = 0; i < 20; i += 1) {
+    for (let i = 0; i < 5; i += 1) {
       there.push(repository(`hidden/r${i}`))
       await f.registry.mountBlob(f.call, there[i] as RepositoryName, hidden, B)
     }
@@ -235,7 +235,7 @@ test('a blob is mounted from where its asker may read, and from nowhere else', (
     assert.equal(await guarded.mountBlob(call, A, hidden, undefined), 'unavailable')
     await rejects(guarded.statBlob(call, A, hidden), 'BLOB_UNKNOWN')
     await rejects(guarded.openBlob(call, A, hidden, undefined), 'BLOB_UNKNOWN')
-    readable.add('hidden/r11')
+    readable.add('hidden/r3')
     assert.equal(await guarded.mountBlob(call, A, hidden, B), 'unavailable')
     assert.equal(await guarded.mountBlob(call, A, hidden, undefined), 'mounted')
     assert.deepEqual(await guarded.statBlob(call, A, hidden), { size: 10 })

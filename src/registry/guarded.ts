@@ -3,11 +3,18 @@
  * of the route; this is the second lock, for whoever else calls the verbs, and the only one for what a request names
  * beside its repository: the source of a mount, the repositories of a list, the tags that a push moves.
  */
+import { setTimeout } from 'node:timers/promises'
 import type { Guard, RepositoryAction } from '../auth/permission.ts'
 import { createTurns } from '../lib/turns.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Call, FoundNames, IsReadable, NamePage, Page, Registry } from './registry.ts'
+
+/**
+ * A mount without a source that comes to nothing takes at least as long, so that nobody learns from the time whether the
+ * blob lies where they may not read. To look at the sources takes a part of one.
+ */
+const SOURCES_LOOKED_AT_MS = 2
 
 /** Names of a list that are looked at between two turns of the event loop. */
 const PAGE = 1000
@@ -46,8 +53,13 @@ export function createGuardedRegistry(registry: Registry, guard: Guard): Registr
   ): Promise<'mounted' | 'unavailable'> {
     // As if the source were not there: clients upload then, and give up on an error.
     const isReadable: IsReadable = (source) => guard.may(call.principal, 'pull', source)
-    if (from !== undefined && !(await isReadable(from))) return 'unavailable'
-    return registry.mountBlob(call, name, digest, from, isReadable)
+    if (from !== undefined) {
+      return (await isReadable(from)) ? registry.mountBlob(call, name, digest, from) : 'unavailable'
+    }
+    const least = setTimeout(SOURCES_LOOKED_AT_MS, undefined, { ref: false })
+    const outcome = await registry.mountBlob(call, name, digest, undefined, isReadable)
+    if (outcome === 'unavailable') await least
+    return outcome
   }
 
   function putManifest(...[call, name, put]: Parameters<Registry['putManifest']>) {

@@ -27,11 +27,8 @@ type BlobVerbs = Pick<Registry, 'statBlob' | 'openBlob' | 'deleteBlob' | 'mountB
 const FILES_GONE =
   'the registry does not find the files of most blobs: its disk may not be mounted. Its log says more; try again'
 
-/**
- * Repositories that are considered as the source of a mount that names none. A blob that is nowhere to be read for who
- * asks takes as long as one that is nowhere, but for these few decisions.
- */
-const MAX_SOURCES = 50
+/** Repositories that are considered as the source of a mount that names none. */
+const MAX_SOURCES = 8
 
 type Bounds = { first: number; last: number }
 
