@@ -18,16 +18,18 @@ export async function withoutOpenssl(): Promise<string | undefined> {
   }
 }
 
+const LOCALHOST = 'DNS:localhost,IP:127.0.0.1'
+
 export type Authority = { certificate: string; key: string }
 
 export type Certificates = {
   path(name: string): string
   authority(name: string): Promise<Authority>
-  /** A certificate for `subject` and localhost, signed by the authority. */
+  /** A certificate for `subject` and `names` (localhost, if absent), signed by the authority. */
   issue(
     name: string,
     by: Authority,
-    options?: { subject?: string; days?: number; rsa?: boolean },
+    options?: { subject?: string; names?: string; days?: number; rsa?: boolean },
   ): Promise<Authority>
   remove(): Promise<void>
 }
@@ -59,11 +61,11 @@ export async function createCertificates(): Promise<Certificates> {
       ])
       return { certificate, key }
     },
-    async issue(name, by, { subject = name, days = 2, rsa = false } = {}) {
+    async issue(name, by, { subject = name, names = LOCALHOST, days = 2, rsa = false } = {}) {
       const [key, request, certificate] = [path(`${name}.key`), path(`${name}.csr`), path(`${name}.crt`)]
       await newKey(key, rsa)
       await run('openssl', ['req', '-new', '-key', key, '-subj', `/CN=${subject}`, '-out', request])
-      await writeFile(path(`${name}.ext`), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n')
+      await writeFile(path(`${name}.ext`), `subjectAltName=${names}\n`)
       const sign = [
         'x509',
         '-req',
