@@ -131,6 +131,21 @@ test('access and an external token server are one too many', () => {
   assert.match(lines[0] ?? '', /: access: cannot stand beside auth\.token: there the other server decides/)
 })
 
+test('where passwords are known needs to be said', () => {
+  const lines = mistakesOf(() =>
+    loadFile(`${LEAST}auth:\n  htpasswd: { realm: x }\n  ldap: { url: 'ldaps://d' }\n`),
+  )
+  const line = LEAST.split('\n').length
+  assert.deepEqual(lines, [
+    `config.yml:${line + 1}: auth.htpasswd.path: must be set: it is the file with names and passwords`,
+    `config.yml:${line + 2}: auth.ldap.userbase: must be set: it is where people are in it, as ou=people,dc=example,dc=com`,
+  ])
+  assert.match(
+    mistakesOf(() => load({ env: { REGISTRY_AUTH: 'htpasswd' } }))[0] ?? '',
+    /auth\.htpasswd\.path/,
+  )
+})
+
 test('what is odd is said', () => {
   const text = `${LEAST}access:
   signed-in: [push]

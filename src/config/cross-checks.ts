@@ -1,6 +1,7 @@
 /** What can be wrong although every setting by itself is right, and values that follow from others. */
 import { checkAccess } from './checks-access.ts'
 import { checkIssuers } from './checks-issuers.ts'
+import { checkPasswords } from './checks-passwords.ts'
 import { checkTcpAddress } from './checks.ts'
 import { type Mistake, mistakeAt } from './mistakes.ts'
 import type { Config } from './schema.ts'
@@ -19,6 +20,7 @@ export function crossCheck(given: Given): Mistake[] {
     checkPlatforms,
     checkAccess,
     checkIssuers,
+    checkPasswords,
   ].flatMap((check) => check(given))
 }
 
