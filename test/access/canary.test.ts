@@ -90,7 +90,7 @@ test(
     const ask = async (path: string, more: Ask & { isShown?: boolean } = {}): Promise<Answer> => {
       const answer = await http.ask(path, more)
       if (more.isShown !== true)
-        keep(`${more.method ?? 'GET'} ${path}`, `${answer.body}${JSON.stringify(answer.headers)}`)
+        keep(`${more.method ?? 'GET'} ${path}`, answer.body.toString() + JSON.stringify(answer.headers))
       return answer
     }
     const basic = (name: string, password: string): Record<string, string> => ({
