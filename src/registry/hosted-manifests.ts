@@ -125,10 +125,13 @@ function otherType({ mediaType, isDeleted }: PutOutcome & { kind: 'other-type' }
 
 function tagsTaken(tags: readonly Tag[]): RegistryError {
   const names = tags.map((tag) => `"${tag}"`).join(', ')
-  const what = tags.length === 1 ? `the tag ${names} is` : `the tags ${names} are`
+  const what =
+    tags.length === 1
+      ? `the tag ${names} is there, and moving it is denied`
+      : `the tags ${names} are there, and moving them is denied`
   return new RegistryError(
     'DENIED',
-    `${what} there and stay as they are: you may create tags here, not move them. Push under a new tag, or ask for "push"`,
+    `${what}: you may create tags here, not move them. Push under a new tag, or ask for "push"`,
     { detail: { tags } },
   )
 }

@@ -45,6 +45,9 @@ export async function tryDockerWithAccounts(context: TestContext, options: Engin
   assert.match(found.stdout, /team\/app/)
 
   await docker(['logout', server.host])
+  const forEverybody = await docker(['search', `${server.host}/app`])
+  assert.match(forEverybody.stdout, /public\/app/)
+  assert.doesNotMatch(forEverybody.stdout, /team\/app/)
   await docker(['image', 'rm', '-f', at('team/app:1'), at('public/app:1')])
   await refused(['pull', '-q', at('team/app:1')], 'an anonymous pull')
   await docker(['pull', '-q', at('public/app:1')])
