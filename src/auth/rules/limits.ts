@@ -1,7 +1,7 @@
 /** What limits a principal, or gives to it, beside the rules: scopes of robots and personal tokens, grants of tokens. */
 import type { Principal, Scope, TokenGrant } from '../principal.ts'
 import { coversPattern, isProblem, matchesPattern, type Pattern, parsePattern } from './pattern.ts'
-import { ADMIN, ALL, CREATE, NOTHING, PUSH, type Rights, rightsOfActions } from './rights.ts'
+import { ADMIN, ALL, CREATE, DELETE, NOTHING, PULL, PUSH, type Rights, rightsOfActions } from './rights.ts'
 
 type Compiled = { readonly pattern: Pattern; readonly rights: Rights }
 
@@ -52,9 +52,9 @@ export function rightsInToken(token: TokenGrant, repository: string): Rights {
   if (actions === undefined) return NOTHING
   if (actions.has('*')) return ALL & ~ADMIN
   let rights = NOTHING
-  if (actions.has('pull')) rights |= rightsOfActions(['pull'])
+  if (actions.has('pull')) rights |= PULL
   if (actions.has('push')) rights |= PUSH | CREATE
   if (actions.has('create')) rights |= CREATE
-  if (actions.has('delete')) rights |= rightsOfActions(['delete'])
+  if (actions.has('delete')) rights |= DELETE
   return rights
 }

@@ -4,11 +4,11 @@ import { type RepositoryAction, RULE_ACTIONS, type RuleAction } from '../permiss
 export type Rights = number
 
 export const NOTHING: Rights = 0
-const PULL = 1
+export const PULL: Rights = 1
 /** Push, but not move a tag that is there. */
 export const CREATE: Rights = 2
 export const PUSH: Rights = 4
-const DELETE = 8
+export const DELETE: Rights = 8
 export const ADMIN: Rights = 16
 export const ALL: Rights = 31
 
