@@ -1,12 +1,13 @@
 /** The registries that are compared: an open one, and such with rules, robots and people. */
 import { createHash } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { blobOf, imageOf } from '../../test/lib/content.ts'
 import { createRegistryClient, expectStatus } from '../../test/lib/registry-client.ts'
-import { startServer, type TestServer } from '../../test/lib/start-server.ts'
 import { BenchFailure } from '../failure.ts'
+import type { Peer } from '../peers/peer.ts'
+import { type Running, startPeer } from '../peers/running.ts'
 
 export const REPOSITORY = 'team/app'
 export const PATH = `/v2/${REPOSITORY}/manifests/v1`
@@ -15,7 +16,7 @@ export const ADMINISTRATOR = { name: 'admin', password: 'of the benchmark' }
 /** How much there is to look through. */
 export type Size = { rules: number; robots: number }
 
-export type Side = { name: string; server: TestServer; folder: string }
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 
 /** @param size undefined: open to everybody */
 export async function startSide(
@@ -23,18 +24,25 @@ export async function startSide(
   name: string,
   size: Size | undefined,
   auth: Record<string, unknown> = {},
-): Promise<Side> {
-  const folder = join(base, name.replaceAll(' ', '-'))
-  mkdirSync(folder, { recursive: true })
-  const config = configOf(folder, size, auth)
-  let server = await startServer({ root: folder, config })
-  await push(server, size === undefined ? {} : { authorization: basicOf(ADMINISTRATOR) })
-  if (size !== undefined && size.robots > 0) {
-    await server.stop()
-    addRobots(join(folder, 'berth/metadata.db'), size.robots)
-    server = await startServer({ root: folder, config })
+): Promise<Running> {
+  const peer: Peer = {
+    name,
+    version: '',
+    configuration: '',
+    hasTls: false,
+    launch: ({ folder, port }) => {
+      const file = join(folder, 'config.yml')
+      const files = { [file]: JSON.stringify(configOf(folder, port, size, auth)) }
+      return { command: process.execPath, args: [MAIN, 'serve', file], files }
+    },
   }
-  return { name, server, folder }
+  const running = await startPeer(peer, join(base, name))
+  await push(running, size === undefined ? {} : { authorization: basicOf(ADMINISTRATOR) })
+  if (size !== undefined && size.robots > 0) {
+    addRobots(join(running.folder, 'data/berth/metadata.db'), size.robots)
+    await running.restart()
+  }
+  return running
 }
 
 export function basicOf({ name, password }: { name: string; password: string }): string {
@@ -43,6 +51,7 @@ export function basicOf({ name, password }: { name: string; password: string }):
 
 function configOf(
   folder: string,
+  port: number,
   size: Size | undefined,
   auth: Record<string, unknown>,
 ): Record<string, unknown> {
@@ -53,22 +62,22 @@ function configOf(
   return {
     version: 0.1,
     log: { level: 'warn', accesslog: { disabled: true } },
-    storage: { filesystem: { rootdirectory: folder } },
-    http: { addr: '127.0.0.1:0' },
+    storage: { filesystem: { rootdirectory: join(folder, 'data') } },
+    http: { addr: `127.0.0.1:${port}` },
     ...auth,
     ...(size && { access: { administrator: { password: ADMINISTRATOR.password }, rules } }),
   }
 }
 
-async function push(server: TestServer, headers: Record<string, string>): Promise<void> {
-  const client = createRegistryClient(server.url, { headers })
+async function push({ url }: Running, headers: Record<string, string>): Promise<void> {
+  const client = createRegistryClient(url, { headers })
   const [config, layer] = [blobOf('config', 1500), blobOf('layer', 4096)]
   for (const blob of [config, layer]) expectStatus(await client.pushBlob(REPOSITORY, blob, 'post-put'), 201)
   expectStatus(await client.putManifest(REPOSITORY, 'v1', imageOf(config, [layer])), 201)
   client.close()
 }
 
-/** Rows as the commands make them, without a hundred thousand commands. No registry runs. */
+/** Rows as the commands make them, without a hundred thousand commands. */
 function addRobots(path: string, count: number): void {
   const db = new DatabaseSync(path)
   const robot = db.prepare(
@@ -91,8 +100,8 @@ function addRobots(path: string, count: number): void {
 }
 
 /** A token for the repository, as docker asks for one. */
-export async function tokenOf({ server }: Side, authorization: string | undefined): Promise<string> {
-  const url = `${server.url}/token?service=berth&scope=repository:${REPOSITORY}:pull`
+export async function tokenOf({ url: base }: Running, authorization: string | undefined): Promise<string> {
+  const url = `${base}/token?service=berth&scope=repository:${REPOSITORY}:pull`
   const answer = await fetch(url, authorization === undefined ? {} : { headers: { authorization } })
   const { token } = (await answer.json()) as { token?: string }
   if (token === undefined) throw new BenchFailure(`${url} answered ${answer.status} without a token`)
