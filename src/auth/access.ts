@@ -32,6 +32,9 @@ export type AccessNow = {
 }
 
 export type Access = {
-  /** The same object for as long as nothing changed; without waiting where that is known. */
+  /**
+   * The same object for as long as nothing changed: neither rules nor anything else that the access version counts, so
+   * that what was made of accounts can be kept beside it, too. Without waiting where that is known.
+   */
   current(): AccessNow | Promise<AccessNow>
 }

@@ -21,6 +21,7 @@ export function createDecider({
   access: Access
   db: Pick<Db, 'cached' | 'recall'>
 }): Decider {
+  const just = createJustAllowed()
   const withNow = <T>(then: (now: AccessNow) => Waiting<T>): Waiting<T> => {
     const now = access.current()
     return now instanceof Promise ? now.then(then) : then(now)
@@ -58,7 +59,9 @@ export function createDecider({
       }
       const allowed = may(now, principal, action, name)
       if (allowed instanceof Promise) return allowed.then((is) => (is ? 'allowed' : refusal()))
-      return allowed ? 'allowed' : refusal()
+      if (!allowed) return refusal()
+      just.remember(principal, action, name)
+      return 'allowed'
     })
   }
 
@@ -77,7 +80,8 @@ export function createDecider({
       }
     },
     guard: {
-      may: (principal, action, name) => withNow((now) => may(now, principal, action, name)),
+      may: (principal, action, name) =>
+        just.has(principal, action, name) || withNow((now) => may(now, principal, action, name)),
       mayMoveTags: (principal, name) => withNow((now) => now.mayMoveTags(principal, name)),
       mayList: (principal, name) =>
         withNow((now) =>
@@ -86,6 +90,26 @@ export function createDecider({
             : now.may(principal, 'pull', name),
         ),
     },
+  }
+}
+
+/** What the gate has allowed a moment ago, without waiting since: the guard behind it asks the same. */
+function createJustAllowed() {
+  let asker: Principal | undefined
+  let asked: RepositoryAction | undefined
+  let where: RepositoryName | undefined
+  const forget = (): void => {
+    asker = undefined
+  }
+  return {
+    remember(principal: Principal, action: RepositoryAction, name: RepositoryName): void {
+      if (asker === undefined) queueMicrotask(forget)
+      asker = principal
+      asked = action
+      where = name
+    },
+    has: (principal: Principal, action: RepositoryAction, name: RepositoryName): boolean =>
+      asker === principal && asked === action && where === name,
   }
 }
 

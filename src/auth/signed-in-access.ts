@@ -1,4 +1,6 @@
 /** Without rules: who signed in may do everything, nobody else anything, as with CNCF Distribution's `htpasswd`. */
+import { type AccessVersion, findAccessVersion, recallAccessVersion } from '../metadata/access/version.ts'
+import type { Db } from '../metadata/database.ts'
 import type { Access, AccessNow, Explanation } from './access.ts'
 import type { RepositoryAction } from './permission.ts'
 import type { Principal } from './principal.ts'
@@ -17,7 +19,7 @@ function explain(principal: Principal): Explanation {
   return { allowed, pattern: undefined, source: 'default', why }
 }
 
-const NOW: AccessNow = {
+const RULE: AccessNow = {
   may: (principal, action, name) => isSignedIn(principal) && isInToken(principal, action, name),
   mayMoveTags: (principal, name) => isSignedIn(principal) && isInToken(principal, 'push', name),
   couldWithAnotherToken: isSignedIn,
@@ -25,6 +27,17 @@ const NOW: AccessNow = {
   explain,
 }
 
-export function createSignedInAccess(): Access {
-  return { current: () => NOW }
+/** The rule never changes; accounts and secrets do, and with them the object. */
+export function createSignedInAccess(db: Pick<Db, 'cached' | 'recall'>): Access {
+  let known: { version: number; now: AccessNow } | undefined
+  const nowOf = ({ version }: AccessVersion): AccessNow => {
+    if (known?.version !== version) known = { version, now: { ...RULE } }
+    return known.now
+  }
+  return {
+    current() {
+      const version = recallAccessVersion(db)
+      return version === undefined ? findAccessVersion(db).then(nowOf) : nowOf(version)
+    },
+  }
 }

@@ -122,7 +122,7 @@ function hasAccounts({ auth }: Config): boolean {
 }
 
 async function accessNow({ loaded, data }: Rules): Promise<AccessNow> {
-  if (!isAccessOn(loaded)) return createSignedInAccess().current()
+  if (!isAccessOn(loaded)) return createSignedInAccess(data.metadata.db).current()
   const file = accessInFile(loaded)
   return createAccess({ db: data.metadata.db, file: () => file, log: silentLogger }).current()
 }

@@ -1,11 +1,9 @@
 /**
  * Our own tokens as requests bring them. A signature is checked once; from then on the token is known by its text until
- * it ends, and each request sees whether what it came from still stands: by comparing what cannot change without a new
- * number or a new object, and by looking at the account again where one of those did.
+ * it ends, and each request sees whether what it came from still stands: by comparing the object that is another one as
+ * soon as anything changed, and by looking at the account again where it is.
  */
 import type { Clock } from '../../lib/clock.ts'
-import { findAccessVersion, recallAccessVersion } from '../../metadata/access/version.ts'
-import type { Db } from '../../metadata/database.ts'
 import type { Access, AccessNow } from '../access.ts'
 import type { Accounts } from '../accounts.ts'
 import type { Account } from '../identity.ts'
@@ -30,7 +28,6 @@ type Known = {
   readonly expiresAt: number
   /** What {@link principal} was made under. */
   readonly now: AccessNow
-  readonly version: number
   /** As it was, where it is kept outside the database: it has to be looked at each time. */
   readonly outside: Account | undefined
 }
@@ -42,24 +39,22 @@ type Options = {
   signed: SignedTokens
   accounts: Accounts
   access: Access
-  db: Pick<Db, 'cached' | 'recall'>
   clock: Clock
 }
 
-export function createBearerTokens({ signed, accounts, access, db, clock }: Options): BearerTokens {
+export function createBearerTokens({ signed, accounts, access, clock }: Options): BearerTokens {
   const known = createKnown()
   const arriving = new Map<string, Promise<Known>>()
 
   async function look(claims: TokenClaims): Promise<Known> {
     // First what it is compared with later: a change meanwhile is then seen by the next request.
     const now = await access.current()
-    const { version } = await findAccessVersion(db)
     const { principal: whole, account } = await holderOf(claims, accounts)
     const principal = { ...whole, token: grantOf(claims) }
     const expiresAt = Math.min(claims.exp * 1000, account?.expiresAt ?? Number.MAX_SAFE_INTEGER)
     if (expiresAt <= clock.now()) throw invalidToken('it is expired')
     const outside = accounts.isOfDatabase(claims.sub) ? undefined : account
-    return { claims, principal, expiresAt, now, version, outside }
+    return { claims, principal, expiresAt, now, outside }
   }
 
   async function begin(header: string, token: string): Promise<Known> {
@@ -90,7 +85,6 @@ export function createBearerTokens({ signed, accounts, access, db, clock }: Opti
     const entry = known.get(header)
     if (entry === undefined || entry.expiresAt <= clock.now()) return undefined
     if (entry.now !== access.current()) return undefined
-    if (entry.version !== recallAccessVersion(db)?.version) return undefined
     return entry.outside === undefined || isStill(entry, entry.outside) ? entry.principal : undefined
   }
 
