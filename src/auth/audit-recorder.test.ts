@@ -150,6 +150,27 @@ test('somebody known who tries many doors stays known', async (t) => {
   assert.deepEqual([principalName, target, times], ['alice', '(several)', 80])
 })
 
+test('ordinary sign-ins and tokens of an hour are a few rows', async (t) => {
+  const { recorder, rows, pass } = fixture(t)
+  for (let minute = 0; minute < 50; minute++) {
+    for (let i = 0; i < 30; i++) recorder.record({ ...TOKEN, address: `10.0.0.${i}` })
+    pass(60_000)
+  }
+  await recorder.flush()
+  const all = await rows()
+  assert.equal(all.length, 21)
+  assert.deepEqual(
+    all.slice(-2).map(({ principalName, target, address, times }) => [principalName, target, address, times]),
+    [
+      ['alice', 'repository:team/app:pull', '10.0.0.19', 50],
+      ['alice', '(several)', '(several)', 500],
+    ],
+  )
+  for (let i = 0; i < 10; i++) recorder.record(PUSH)
+  await recorder.close()
+  assert.equal((await rows()).length, 31, 'what changes something is a row each time')
+})
+
 test('a full disk: nothing fails, what can be kept is kept, and what is lost is said', async (t) => {
   const { recorder, rows, fill, figures } = fixture(t)
   fill(true)

@@ -1,7 +1,6 @@
 /**
  * The record of who did what, on its way into the database: kept in memory for a moment and written in batches behind
- * what requests write. What comes again within a minute is one row with a count; what never ends (wrong passwords for
- * names that nobody has) is a bounded number of rows a minute.
+ * what requests write. What comes again and again is one row with a count (`audit-repeats.ts`).
  */
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'

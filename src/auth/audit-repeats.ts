@@ -1,4 +1,8 @@
-/** What happens again and again within a minute, so that it is one row of the record. */
+/**
+ * What happens again and again is one row of the record with a count: refusals within a minute, what is as ordinary as a
+ * sign-in within an hour. And what is different each time, but comes from one account or address without end, becomes
+ * one row for all the rest of it.
+ */
 import { sourceOf } from '../lib/address.ts'
 import type { AuditAct, AuditEntry } from './audit.ts'
 
@@ -16,80 +20,38 @@ export type Seen = {
   repeat: Repeat | undefined
   /** It stands for itself, or for many of its kind. */
   entry: AuditEntry
-  /** No row of this minute stands for it yet. */
+  /** No row of this time stands for it yet. */
   isFirst: boolean
 }
 
 type Known = Repeat & { id: number | undefined; more: number; until: number }
-
 type More = { id: number; more: number; repeat: Known }
 
-const MINUTE_MS = 60_000
-/** Rows of a minute that are remembered. */
-const MOST = 4000
-/** Different refusals in a minute that are rows of their own: of one account or address, and of all. */
-const MOST_OF_ONE = 20
-const MOST_OF_ALL = 200
-/** Those that succeed are as ordinary as a pull. */
-const ORDINARY: ReadonlySet<AuditAct> = new Set(['sign-in', 'token', 'pull'])
+type Rules = {
+  /** For how long a row is counted up. Milliseconds. */
+  windowMs: number
+  /** Rows of their own in that time: of one account or address, and of all. */
+  mostOfOne: number
+  mostOfAll: number
+}
+
+const REFUSALS: Rules = { windowMs: 60_000, mostOfOne: 20, mostOfAll: 200 }
+const ORDINARY: Rules = { windowMs: 3_600_000, mostOfOne: 20, mostOfAll: 2000 }
+/** Those that succeed are as many as pulls. */
+const ORDINARY_ACTS: ReadonlySet<AuditAct> = new Set(['sign-in', 'token', 'pull'])
+/** Rows that are remembered; no more than this come together by the rules above. */
+const MOST = 5000
 const SEVERAL = '(several)'
 
 export function createRepeats(now: () => number) {
-  const known = new Map<string, Known>()
   const withMore = new Set<Known>()
-  const refusals = createMinuteCounts(now)
-
-  function forgetOld(at: number): void {
-    for (const [key, { until }] of known) {
-      // In the order of their time, unless the clock was put back.
-      if (until > at && until <= at + MINUTE_MS) return
-      known.delete(key)
-    }
-  }
-
-  function create(key: string): Known | undefined {
-    if (known.size >= MOST) return undefined
-    const fresh: Known = {
-      id: undefined,
-      more: 0,
-      until: now() + MINUTE_MS,
-      takeMore() {
-        const { more } = fresh
-        fresh.more = 0
-        return more
-      },
-      giveBack(more) {
-        fresh.more += more
-      },
-      written(id) {
-        fresh.id = id
-        if (fresh.more > 0) withMore.add(fresh)
-      },
-    }
-    known.set(key, fresh)
-    return fresh
-  }
-
-  function find(entry: AuditEntry): Known | undefined {
-    const found = known.get(keyOf(entry))
-    if (found === undefined) return undefined
-    found.more += 1
-    if (found.id !== undefined) withMore.add(found)
-    return found
-  }
-
+  const refusals = createKind(REFUSALS, now, withMore)
+  const ordinary = createKind(ORDINARY, now, withMore)
   return {
     see(entry: AuditEntry): Seen {
-      if (entry.outcome !== 'refused' && !ORDINARY.has(entry.act))
-        return { repeat: undefined, entry, isFirst: true }
-      forgetOld(now())
-      const found = find(entry)
-      if (found !== undefined) return { repeat: found, entry, isFirst: false }
-      const isOneOfMany = entry.outcome === 'refused' && !refusals.isOwnRow(entry)
-      const counted = isOneOfMany ? foldOf(entry, refusals.isFloodOfAll()) : entry
-      const folded = isOneOfMany ? find(counted) : undefined
-      if (folded !== undefined) return { repeat: folded, entry: counted, isFirst: false }
-      return { repeat: create(keyOf(counted)), entry: counted, isFirst: true }
+      if (entry.outcome === 'refused') return refusals(entry)
+      if (entry.outcome === 'done' && ORDINARY_ACTS.has(entry.act)) return ordinary(entry)
+      return { repeat: undefined, entry, isFirst: true }
     },
     /** Rows that are written, and how often more they happened. */
     takeMore(): More[] {
@@ -108,50 +70,109 @@ export function createRepeats(now: () => number) {
   }
 }
 
+function createKind(rules: Rules, now: () => number, withMore: Set<Known>): (entry: AuditEntry) => Seen {
+  const { windowMs } = rules
+  const known = new Map<string, Known>()
+  const counts = createCounts(rules, now)
+
+  function forgetOld(at: number): void {
+    for (const [key, { until }] of known) {
+      // In the order of their time, unless the clock was put back.
+      if (until > at && until <= at + windowMs) return
+      known.delete(key)
+    }
+  }
+
+  function create(entry: AuditEntry): Repeat | undefined {
+    if (known.size >= MOST) return undefined
+    const fresh = createKnown(now() + windowMs, withMore)
+    known.set(keyOf(entry), fresh)
+    return fresh
+  }
+
+  function find(entry: AuditEntry): Known | undefined {
+    const found = known.get(keyOf(entry))
+    if (found === undefined) return undefined
+    found.more += 1
+    if (found.id !== undefined) withMore.add(found)
+    return found
+  }
+
+  return (entry) => {
+    forgetOld(now())
+    const found = find(entry)
+    if (found !== undefined) return { repeat: found, entry, isFirst: false }
+    if (counts.isOwnRow(entry)) return { repeat: create(entry), entry, isFirst: true }
+    const folded = foldOf(entry, counts.isFloodOfAll())
+    const before = find(folded)
+    return { repeat: before ?? create(folded), entry: folded, isFirst: before === undefined }
+  }
+}
+
+function createKnown(until: number, withMore: Set<Known>): Known {
+  const known: Known = {
+    id: undefined,
+    more: 0,
+    until,
+    takeMore() {
+      const { more } = known
+      known.more = 0
+      return more
+    },
+    giveBack(more) {
+      known.more += more
+    },
+    written(id) {
+      known.id = id
+      if (known.more > 0) withMore.add(known)
+    },
+  }
+  return known
+}
+
 function keyOf({ act, outcome, principal, target, address, client }: AuditEntry): string {
   return JSON.stringify([act, outcome, principal.id, principal.name, target, address, client])
 }
 
-/** Names and passwords are tried: whose, is not known. Else somebody who is known tries doors. */
-function sourceKey({ act, principal, address }: AuditEntry): string {
-  return act === 'sign-in' || principal.id === 'unknown' ? sourceOf(address) : principal.id
+/** Names and passwords are tried: whose, is not known. */
+function isGuessing({ act, outcome, principal }: AuditEntry): boolean {
+  return outcome === 'refused' && (act === 'sign-in' || principal.id === 'unknown')
 }
 
-/** Many different refusals as one row, which keeps what they have in common. */
+/** Many different ones as one row, which keeps what they have in common. */
 function foldOf(entry: AuditEntry, isOfAll: boolean): AuditEntry {
-  const isGuessing = entry.act === 'sign-in' || entry.principal.id === 'unknown'
-  const nobody = { id: 'unknown', name: SEVERAL }
+  const guessing = isGuessing(entry)
   return {
     act: entry.act,
     outcome: entry.outcome,
-    principal: isGuessing || isOfAll ? nobody : entry.principal,
+    principal: guessing || isOfAll ? { id: 'unknown', name: SEVERAL } : entry.principal,
     target: SEVERAL,
-    address: isOfAll || !isGuessing ? SEVERAL : sourceOf(entry.address),
+    address: isOfAll || !guessing ? SEVERAL : sourceOf(entry.address),
     client: '',
     requestId: entry.requestId,
   }
 }
 
-/** How many rows of refusals this minute has had. */
-function createMinuteCounts(now: () => number) {
-  let minute = 0
+/** How many rows there were in this stretch of time. */
+function createCounts({ windowMs, mostOfOne, mostOfAll }: Rules, now: () => number) {
+  let current = 0
   let all = 0
   const sources = new Map<string, number>()
   return {
     isOwnRow(entry: AuditEntry): boolean {
-      const current = Math.floor(now() / MINUTE_MS)
-      if (current !== minute) {
-        minute = current
+      const stretch = Math.floor(now() / windowMs)
+      if (stretch !== current) {
+        current = stretch
         all = 0
         sources.clear()
       }
-      const key = sourceKey(entry)
+      const key = isGuessing(entry) ? sourceOf(entry.address) : entry.principal.id
       const count = sources.get(key) ?? 0
-      if (all >= MOST_OF_ALL || count >= MOST_OF_ONE) return false
+      if (all >= mostOfAll || count >= mostOfOne) return false
       all += 1
       sources.set(key, count + 1)
       return true
     },
-    isFloodOfAll: (): boolean => all >= MOST_OF_ALL,
+    isFloodOfAll: (): boolean => all >= mostOfAll,
   }
 }

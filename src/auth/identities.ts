@@ -40,7 +40,10 @@ export function createIdentities(options: IdentitiesOptions): Identities {
       for (const source of byForm) {
         const found = await source.verify(attempt)
         if (found === 'unknown') continue
-        if (found !== 'wrong') return found
+        if (found !== 'wrong') {
+          record(options, 'done', attempt, asking, found)
+          return found
+        }
         record(options, 'refused', attempt, asking)
         throw wrong()
       }

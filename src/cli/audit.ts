@@ -17,8 +17,8 @@ const OUTCOMES = ['done', 'refused', 'failed'] as const
 const help = `Usage: berth audit [OPTIONS]
 
 Shows who did what, and from where: sign-ins, what was pushed and deleted, who was refused, changes of accounts and rules.
-Newest last. Works beside the running registry, which writes an entry a moment after it happened. Equal refusals within
-a minute are one line with their number.
+Newest last. Works beside the running registry, which writes an entry a moment after it happened. What comes again and
+again is one line with its number (×): refusals within a minute, sign-ins within an hour. Pulls are not recorded.
 
       --since TIME       from then on: 2h, 30m, 7d ago, or 2026-11-22, "2026-11-22 14:30"
       --until TIME       before then

@@ -17,7 +17,7 @@ export type AuditRow = {
   readonly address: string
   readonly client: string
   readonly requestId: string
-  /** The same, so many times within a minute of `at`. */
+  /** The same, so many times from `at` on: refusals within a minute, ordinary sign-ins within an hour. */
   readonly times: number
 }
 export type NewAuditRow = Omit<AuditRow, 'id'>
