@@ -158,6 +158,8 @@ test('what is odd is said', () => {
       allow: {signed-in: [pull], 'user:x': [push], 'robot:y': [push]}
     - repositories: ['{user}/**']
       allow: {signed-in: [pull, push], anonymous: [pull], 'robot:y': []}
+    - repositories: ['d/**']
+      allow: {'claim:main': [pull]}
 `
   const { warnings } = loadFile(text)
   const line = LEAST.split('\n').length
@@ -169,6 +171,7 @@ test('what is odd is said', () => {
     `config.yml:${line + 4}: access.rules[0].allow.robot:y: ${push}`,
     `config.yml:${line + 8}: access.rules[2].allow.robot:y: ${push}`,
     `config.yml:${line + 10}: access.rules[3].allow.anonymous: means nobody else in {user}/**: {user} is the name of the person who asks, so these repositories have this rule for that person only`,
+    `config.yml:${line + 12}: access.rules[4].allow.claim:main: means nobody: no claim rule of auth.workloads has this name`,
   ])
 })
 

@@ -92,16 +92,23 @@ function short(text: string): string {
 }
 
 /** What can be right, and most likely is not what was meant. */
-export function warnOfAccess({ config: { access }, origins }: Given): string[] {
+export function warnOfAccess({ config: { access, auth }, origins }: Given): string[] {
   if (access === undefined || !access.enabled) return []
   const warnings: string[] = []
   const warn = (path: string, message: string) =>
     warnings.push(`${describeOrigin(origins.get(path) ?? DEFAULT_ORIGIN)}: ${path}: ${message}`)
+  const claims = new Set(auth.workloads.flatMap((issuer) => issuer.claims.map(({ name }) => name)))
   const defaults = { anonymous: access.anonymous, 'signed-in': access['signed-in'] }
   for (const who of pushesOnly(defaults)) warn(`access.${who}`, PUSH_ONLY)
   for (const [index, { repositories, allow }] of access.rules.entries()) {
     const path = `access.rules[${index}]`
     for (const who of pushesOnly(allow)) warn(`${path}.allow.${who.slice(0, 100)}`, PUSH_ONLY)
+    for (const who of Object.keys(allow).filter((one) => one.startsWith('claim:')))
+      if (!claims.has(who.slice('claim:'.length)))
+        warn(
+          `${path}.allow.${who.slice(0, 100)}`,
+          'means nobody: no claim rule of auth.workloads has this name',
+        )
     const strangers = Object.keys(allow).filter((who) => /^(?:anonymous$|robot:|claim:)/.test(who))
     const ofUser = repositories.findIndex((text) => text.split('/').includes('{user}'))
     for (const who of ofUser < 0 ? [] : strangers)

@@ -92,18 +92,7 @@ export function createAccessNow({ root, otherwise, defaults }: CompiledRules): A
     may: (principal, action, repository) => allows(rightsWithToken(principal, repository), action),
     mayMoveTags: (principal, repository) => (rightsWithToken(principal, repository) & PUSH) !== 0,
     couldWithAnotherToken: (principal, action, repository) => allows(rightsOf(principal, repository), action),
-    mayAdminister(principal, text) {
-      const pattern = parsePattern(text)
-      // A token is for what it was asked for, which is never this.
-      if (isProblem(pattern) || principal.token !== undefined || principal.kind === 'open') return false
-      const { ceiling, grants, isAdmin } = principal
-      if (ceiling !== undefined && !scopesAdminister(ceiling, principal, pattern)) return false
-      if (isAdmin || scopesAdminister(grants, principal, pattern)) return true
-      const user = personOf(principal)
-      const holds = (decided: CompiledRule = otherwise) =>
-        (rightsIn(decided.entries, principal) & ADMIN) !== 0
-      return holdsEverywhere({ root, pattern, user, holds })
-    },
+    mayAdminister: (principal, pattern) => mayAdminister({ root, otherwise }, principal, pattern),
     explain: (principal, action, repository) =>
       explain({
         principal,
@@ -114,4 +103,19 @@ export function createAccessNow({ root, otherwise, defaults }: CompiledRules): A
         rights: rightsWithToken(principal, repository),
       }),
   }
+}
+
+function mayAdminister(
+  { root, otherwise }: Pick<CompiledRules, 'root' | 'otherwise'>,
+  principal: Principal,
+  text: string,
+): boolean {
+  const pattern = parsePattern(text)
+  // A token is for what it was asked for, which is never this.
+  if (isProblem(pattern) || principal.token !== undefined || principal.kind === 'open') return false
+  const { ceiling, grants, isAdmin } = principal
+  if (ceiling !== undefined && !scopesAdminister(ceiling, principal, pattern)) return false
+  if (isAdmin || scopesAdminister(grants, principal, pattern)) return true
+  const holds = (decided: CompiledRule = otherwise) => (rightsIn(decided.entries, principal) & ADMIN) !== 0
+  return holdsEverywhere({ root, pattern, user: personOf(principal), holds })
 }

@@ -36,32 +36,16 @@ export function createAccess({
 }): Access {
   let known: Known | undefined
   let latest: Compiled | undefined
-  let reading: Promise<RulesOfMoment> | undefined
+  const read = createSharedReader(db)
   const readyRows = createReadyRows(log)
-  const filesReady = new WeakMap<FileAccess, readonly ReadyRule[]>()
-
-  /** Several that ask at once share one reading; who needs newer rules than it gives asks again. */
-  function readShared(): Promise<RulesOfMoment> {
-    reading ??= readAllRules(db).finally(() => {
-      reading = undefined
-    })
-    return reading
-  }
-
-  function readyOfFile(from: FileAccess): readonly ReadyRule[] {
-    const known = filesReady.get(from)
-    if (known !== undefined) return known
-    const made = from.rules.map(makeReady)
-    filesReady.set(from, made)
-    return made
-  }
+  const readyOfFile = createReadyFile()
 
   async function compiledFor(version: AccessVersion): Promise<Compiled> {
     const isFresh = ({ file: of, rulesVersion }: Compiled): boolean =>
       of === file() && rulesVersion >= version.rules
     if (latest !== undefined && isFresh(latest)) return latest
     let found: RulesOfMoment
-    do found = await readShared()
+    do found = await read()
     while (found.version < version.rules)
     // Another one that waited for the same reading was first.
     if (latest !== undefined && isFresh(latest)) return latest
@@ -89,6 +73,29 @@ export function createAccess({
       if (version === undefined || known?.version !== version.version) return load()
       return known.compiled.file === file() ? known.now : load()
     },
+  }
+}
+
+/** Several that ask at once share one reading; who needs newer rules than it gives asks again. */
+function createSharedReader(db: Pick<Db, 'read'>): () => Promise<RulesOfMoment> {
+  let reading: Promise<RulesOfMoment> | undefined
+  return () => {
+    reading ??= readAllRules(db).finally(() => {
+      reading = undefined
+    })
+    return reading
+  }
+}
+
+/** Rules of the file are made ready once, however often those of the database change. */
+function createReadyFile(): (file: FileAccess) => readonly ReadyRule[] {
+  const known = new WeakMap<FileAccess, readonly ReadyRule[]>()
+  return (file) => {
+    const before = known.get(file)
+    if (before !== undefined) return before
+    const made = file.rules.map(makeReady)
+    known.set(file, made)
+    return made
   }
 }
 
