@@ -7,6 +7,8 @@ import { sendBytes } from './send.ts'
 
 const DEFAULT_RESULTS = 25
 const MAX_RESULTS = 100
+/** Calls of the verb for one request; each looks at up to some thousand names. */
+const MAX_TIMES = 200
 
 /**
  * Still 404, as for every registry of today: podman takes a 200 for a registry of version 1 where `/v2/` fails. But docker
@@ -22,8 +24,11 @@ export async function pingForSearch(x: Exchange): Promise<void> {
 
 export async function searchRepositories(x: Exchange, route: RouteOf<'searchRepositories'>): Promise<void> {
   const limit = Math.min(Math.max(route.n ?? DEFAULT_RESULTS, 1), MAX_RESULTS)
-  const { names } = await x.settings.registry.searchRepositories(x.call, route.text, { limit })
-  requireSignIn(x, names.length)
+  const isStranger = x.call.principal.kind === 'anonymous'
+  if (isStranger && x.request.headers['docker-distribution-api-version'] !== undefined) throw signIn()
+  const names = await search(x, route.text, limit)
+  // Who did not sign in sees what everybody may pull; where that is nothing, they may have more elsewhere.
+  if (isStranger && names.length === 0) throw signIn()
   const results = names.map((name) => ({
     name,
     description: '',
@@ -35,17 +40,29 @@ export async function searchRepositories(x: Exchange, route: RouteOf<'searchRepo
   sendBytes(x, 200, jsonHead(body), body)
 }
 
+/** Names are looked at until there are enough of them, or for so long that nobody would wait for more. */
+async function search({ settings, call }: Exchange, text: string, limit: number): Promise<string[]> {
+  const names: string[] = []
+  let after: string | undefined
+  for (let times = 0; times < MAX_TIMES && names.length < limit; times += 1) {
+    const found = await settings.registry.searchRepositories(call, text, {
+      limit: limit - names.length,
+      after,
+    })
+    names.push(...found.names)
+    after = found.next
+    if (after === undefined || call.signal.aborted) break
+  }
+  return names
+}
+
 /**
- * Who did not sign in sees what everybody may pull; where that is nothing, they are told to sign in. podman never signs in
- * for this request, and takes what everybody may see for all there is: refused, it goes on with the catalog, for which
- * it does. It and its kin say in each request that they speak version 2; docker does not.
+ * podman never signs in for this request, and takes what everybody may see for all there is. Refused, it goes on with
+ * the catalog, for which it does sign in. It and its kin say in each request that they speak version 2; docker does not.
  * (containers/image docker/docker_client.go, SearchRegistry)
  */
-function requireSignIn({ call, request }: Exchange, found: number): void {
-  if (call.principal.kind !== 'anonymous') return
-  const readsCatalog = request.headers['docker-distribution-api-version'] !== undefined
-  if (found > 0 && !readsCatalog) return
-  throw new RegistryError('UNAUTHORIZED', 'sign in to search, or read the catalog: /v2/_catalog')
+function signIn(): RegistryError {
+  return new RegistryError('UNAUTHORIZED', 'sign in to search, or read the catalog: /v2/_catalog')
 }
 
 function jsonHead(body: Buffer): string[] {

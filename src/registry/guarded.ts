@@ -18,9 +18,6 @@ const SOURCES_LOOKED_AT_MS = 2
 
 /** Names of a list that are looked at between two turns of the event loop. */
 const PAGE = 1000
-/** Times that a search goes on because what it found is not for who asks. */
-const MAX_SEARCHES = 100
-
 /**
  * Where the guard answers at once, a verb costs one call more, and no promise. Lists show what who asks may pull.
  * Every verb throws UNAUTHORIZED (to anonymous) or DENIED besides its own errors.
@@ -93,24 +90,15 @@ export function createGuardedRegistry(registry: Registry, guard: Guard): Registr
 
   async function searchRepositories(call: Call, text: string, { limit, after }: Page): Promise<FoundNames> {
     const isListed = listedFor(call)
+    const found = await registry.searchRepositories(call, text, { limit: PAGE, after })
     const names: string[] = []
-    let next = after
-    for (let searches = 0; searches < MAX_SEARCHES; searches += 1) {
-      if (searches > 0) await takeTurn()
-      if (call.signal.aborted) break
-      const found = await registry.searchRepositories(call, text, { limit: PAGE, after: next })
-      for (const name of found.names) {
-        const listed = isListed(name as RepositoryName)
-        if (listed !== true && !(await listed)) continue
-        names.push(name)
-        if (names.length === limit) return { names, next: name }
-      }
-      next = found.next
-      if (next === undefined) break
+    for (const name of found.names) {
+      const listed = isListed(name as RepositoryName)
+      if (listed !== true && !(await listed)) continue
+      names.push(name)
+      if (names.length === limit) return { names, next: name }
     }
-    // What was looked at last need not be for who asks, so it is not told where that was.
-    const last = next === undefined ? undefined : names.at(-1)
-    return last === undefined ? { names } : { names, next: last }
+    return found.next === undefined ? { names } : { names, next: found.next }
   }
 
   return {

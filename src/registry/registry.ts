@@ -73,7 +73,7 @@ export type NamePage = { names: readonly string[]; more: boolean }
 type ReferrerPage = { descriptors: readonly Descriptor[]; more: boolean }
 export type FoundNames = {
   names: readonly string[]
-  /** The search goes on behind this name, which need not be among those found. Absent: that was all. */
+  /** The search goes on behind this name, which may be of a repository that nobody is told of. Absent: that was all. */
   next?: string
 }
 /** Whether something of this repository may be shown to who asks. */

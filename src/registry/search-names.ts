@@ -21,7 +21,7 @@ export async function searchNames(
   const names: string[] = []
   let last = after
   for (let looked = 0; looked < MAX_LOOKED_AT; looked += PAGE) {
-    if (looked > 0) await takeTurn()
+    if (last !== undefined) await takeTurn()
     if (signal.aborted) break
     const page = await list({ limit: PAGE, after: last })
     for (const name of page.names) {
