@@ -4,7 +4,7 @@ import type { Principal } from './auth/principal.ts'
 import type { TokenEnd } from './auth/tokens/endpoint.ts'
 import type { DistributionEvent } from './distribution/exchange.ts'
 import type { RouteKind } from './distribution/route.ts'
-import type { Told } from './management/answer.ts'
+import type { Told } from './management/options.ts'
 import type { Observation, Observe } from './serving/observe.ts'
 
 /** Distribution's names of its routes, so that its dashboards and alerts go on working. */

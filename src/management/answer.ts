@@ -2,11 +2,10 @@
 import type { IncomingMessage } from 'node:http'
 import type { Principal } from '../auth/principal.ts'
 import type { Actor } from '../metadata/actor.ts'
-import type { ApiContext, ApiOptions } from './api.ts'
-import { HEADERS } from './api.ts'
+import { type ApiContext, type ApiOptions, HEADERS } from './options.ts'
 import { createCallerOf, createIsSecure, type Found } from './caller.ts'
 import { contract, type RouteName } from './contract.ts'
-import type { AnyRoute, InputOf } from './contract-route.ts'
+import type { AnyRoute } from './contract-route.ts'
 import { endedCookie } from './cookie.ts'
 import { type Caller, createReach, type Precondition } from './exchange.ts'
 import type { Handlers } from './handlers.ts'
@@ -15,18 +14,8 @@ import { notConfigured, offers } from './mode.ts'
 import { changesThings, checkHost, checkOrigin } from './origin.ts'
 import { permitCaller, permitPatterns } from './permit.ts'
 import { Problem, problemOf } from './problem.ts'
+import { createRecorder, type Detail, type Input } from './record.ts'
 import type { Sessions } from './sessions.ts'
-
-/** What is said of an answer to whoever writes logs. */
-export type Told = {
-  readonly request: IncomingMessage
-  readonly status: number
-  readonly principal: Principal | undefined
-  readonly problem?: Problem
-}
-
-type Input = InputOf<never, never, undefined>
-type Detail = Record<string, string | number | boolean | null>
 
 export function createAnswer(
   options: ApiOptions,
@@ -37,6 +26,7 @@ export function createAnswer(
   const isSecure = createIsSecure(publicUrl)
   const callerOf = createCallerOf({ mode, signIn, sessions, isSecure })
   const now = signIn?.now ?? Date.now
+  const record = createRecorder(signIn?.audit)
 
   return async (name, c) => {
     const route: AnyRoute = contract[name]
@@ -44,11 +34,13 @@ export function createAnswer(
     checkBefore(route, incoming)
     const found = await callerOf(incoming, arrived)
     const { caller } = found
+    c.set('principal', caller.principal)
     options.limit?.(incoming, caller.principal)
     const headers = new Headers(HEADERS)
     if (found.isSessionOver) headers.append('Set-Cookie', endedCookie(isSecure(incoming)))
     let input: Input | undefined
     const detail: Detail = {}
+    let by = caller.principal
     try {
       permitFound(route, found)
       input = await readInput(route, c)
@@ -65,17 +57,19 @@ export function createAnswer(
         reach: accessNow && createReach(accessNow, caller.principal),
         setEtag: (value: string) => (etag = value),
         request: incoming,
+        actedAs: (principal: Principal) => (by = principal),
       }
       const handler = handlers[name] as (x: typeof exchange) => unknown
       const given = await handler(exchange)
-      record('done', name, input, caller, detail)
+      record('done', route, { name, input, caller, by, detail })
       observe?.({ request: incoming, status: route.status, principal: caller.principal })
       return respond(route, given, headers, etag, incoming)
     } catch (thrown) {
       const problem = withCookie(problemOf(thrown), headers)
       const isRefused = problem.code === 'DENIED' || problem.code === 'UNAUTHENTICATED'
-      if (input !== undefined)
-        record(isRefused ? 'refused' : 'failed', name, input, caller, { ...detail, code: problem.code })
+      const told = { ...detail, code: problem.code }
+      const path = decodeURIComponent(c.req.path)
+      record(isRefused ? 'refused' : 'failed', route, { name, input, caller, by, detail: told, path })
       throw problem
     }
   }
@@ -87,33 +81,7 @@ export function createAnswer(
     const byBrowser = headers.cookie !== undefined && headers.authorization === undefined
     const fetchSite = headers['sec-fetch-site']
     const { host, origin } = headers
-    checkOrigin(
-      { host, origin, fetchSite: fetchSite === undefined ? undefined : String(fetchSite) },
-      { publicUrl },
-      byBrowser,
-    )
-  }
-
-  function record(
-    outcome: 'done' | 'refused' | 'failed',
-    name: RouteName,
-    input: Input,
-    caller: Caller,
-    detail: Detail,
-  ): void {
-    const { recorded }: AnyRoute = contract[name]
-    if (recorded === undefined || signIn === undefined) return
-    const { principal, address, client, requestId } = caller
-    signIn.audit.record({
-      act: recorded.act,
-      outcome,
-      principal: { id: principal.id, name: principal.name },
-      target: recorded.target(input as never),
-      detail: { route: name, ...detail },
-      address,
-      client,
-      requestId,
-    })
+    checkOrigin({ host, origin, fetchSite }, { publicUrl }, byBrowser)
   }
 }
 

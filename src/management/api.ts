@@ -2,41 +2,17 @@
  * `/api/v1` over Hono: what the contract says, done for every route in the same order: is it configured, who asks, may
  * they, is the request good; then the handler, and its answer as the contract says, no more.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener, RequestError } from '@hono/node-server'
-import { type Context, Hono } from 'hono'
-import type { Principal } from '../auth/principal.ts'
-import type { Logger } from '../lib/logger.ts'
+import { Hono } from 'hono'
 import type { Arrived, Endpoint } from '../serving/endpoint.ts'
 import { contract, type RouteName } from './contract.ts'
-import { createAnswer, type Told } from './answer.ts'
+import { type ApiContext, type ApiOptions, type Bindings, HEADERS } from './options.ts'
+import { createAnswer } from './answer.ts'
 import type { AnyRoute } from './contract-route.ts'
 import { createHandlers } from './handlers.ts'
-import type { AccessPart, Mode, SignInPart } from './mode.ts'
 import { canonicalPath } from './path.ts'
 import { createSessions } from './sessions.ts'
 import { Problem, problemBody, problemOf } from './problem.ts'
-
-export type ApiOptions = {
-  /** What stands before `/api/`: '' or e.g. `/registry`. */
-  readonly prefix: string
-  readonly version: string
-  readonly mode: Mode
-  /** `http.host` */
-  readonly publicUrl: string | undefined
-  readonly log: Logger
-  /** Modes `accounts` and `access`. */
-  readonly signIn?: SignInPart | undefined
-  /** Mode `access`. */
-  readonly own?: AccessPart | undefined
-  /** Once it is known who asks. @throws RegistryError TOOMANYREQUESTS */
-  readonly limit?: ((request: IncomingMessage, principal: Principal) => void) | undefined
-  /** Told of each answer once. */
-  readonly observe?: ((told: Told) => void) | undefined
-}
-
-type Bindings = { Bindings: { incoming: IncomingMessage; outgoing: ServerResponse; arrived: Arrived } }
-export type ApiContext = Context<Bindings>
 
 export function createApi(options: ApiOptions): Endpoint {
   const base = `${options.prefix.replace(/\/+$/, '')}/api/v1`
@@ -84,7 +60,7 @@ function refuse(c: ApiContext, { log, observe }: ApiOptions, thrown: unknown): R
       error: problem.cause,
       'http.request.id': arrived.requestId,
     })
-  observe?.({ request: incoming, status: problem.status, principal: undefined, problem })
+  observe?.({ request: incoming, status: problem.status, principal: c.get('principal'), problem })
   return problemResponse(problem, arrived.requestId)
 }
 
@@ -100,16 +76,6 @@ function problemResponse(problem: Problem, requestId: string): Response {
       ...headers,
     },
   })
-}
-
-/** Of every answer: data for programs, never a page, and for nobody else's pages. */
-export const HEADERS: Readonly<Record<string, string>> = {
-  'Cache-Control': 'no-store',
-  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Resource-Policy': 'same-origin',
-  'Referrer-Policy': 'no-referrer',
-  'X-Content-Type-Options': 'nosniff',
 }
 
 function serve(app: Hono<Bindings>, { log }: ApiOptions): Endpoint {

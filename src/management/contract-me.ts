@@ -66,7 +66,7 @@ export const sessionRoutes = {
     summary: 'Sign in: sets a cookie',
     permission: 'anyone',
     needs: 'accounts',
-    recorded: { act: 'sign-in', target: ({ body }) => `user:${body.name}` },
+    recorded: { act: 'sign-in', target: ({ body }) => `user:${body.name}`, refusals: 'elsewhere' },
     body: z.strictObject({ name, password: z.string().min(1).max(1024) }),
     answer: me.extend({ session }),
     status: 201,

@@ -47,6 +47,8 @@ export type Recorded<Input> = {
   readonly act: AuditAct
   /** What it is done to: `user:alice`, `team/**`. */
   readonly target: (input: Input) => string
+  /** Where it is refused, who refuses it has recorded that. */
+  readonly refusals?: 'elsewhere'
 }
 
 /** Everything about a route. `permission` has no default: without one it does not compile. */
@@ -99,7 +101,8 @@ type Spec<
     | { readonly method: Exclude<Method, 'GET'>; readonly recorded: Recorded<InputOf<P, Q, B>> }
   )
 
-type Empty = z.ZodObject<Record<never, never>>
+/** No fields at all. */
+type Empty = z.ZodObject<Record<string, never>>
 
 export function route<
   P extends Fields = Empty,

@@ -1,6 +1,6 @@
 /** `/api/`: nothing of it is loaded before the first request to it. */
 import type { Endpoint } from '../serving/endpoint.ts'
-import type { ApiOptions } from './api.ts'
+import type { ApiOptions } from './options.ts'
 
 export type ManagementOptions = ApiOptions
 

@@ -85,6 +85,8 @@ export type Exchange<R extends AnyRoute> = InputOfRoute<R> & {
   /** What the record says beside the target; never a secret. */
   readonly detail: Record<string, string | number | boolean | null>
   readonly request: IncomingMessage
+  /** Whom the record names; absent: the caller. */
+  actedAs(principal: Principal): void
   /** The answer's ETag, without quotes. */
   setEtag(value: string): void
 }

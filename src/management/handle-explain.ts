@@ -6,6 +6,7 @@ import { findRobotByName } from '../metadata/access/robots.ts'
 import { findUserByName } from '../metadata/access/users.ts'
 import type { explainRoutes } from './contract-access.ts'
 import type { HandlersOf } from './exchange.ts'
+import { shownSource } from './handle-rules.ts'
 import type { SignInPart } from './mode.ts'
 import { invalidField, Problem } from './problem.ts'
 
@@ -20,7 +21,15 @@ export function createExplainHandlers(parts: Parts): HandlersOf<keyof typeof exp
         throw new Problem('DENIED', `only who has admin on ${repository} may ask about others there`)
       const asked = who === undefined ? principal : await principalOf(parts, who)
       const { allowed, pattern, source, why } = now.explain(asked, action, repository)
-      return { who: who ?? asked.name, action, repository, allowed, pattern: pattern ?? null, source, why }
+      return {
+        who: who ?? asked.name,
+        action,
+        repository,
+        allowed,
+        pattern: pattern ?? null,
+        source: shownSource(source),
+        why,
+      }
     },
   }
 }

@@ -1,5 +1,7 @@
 /** Rules: those of the configuration file as they are, those of the database to be changed. */
 import { createHash } from 'node:crypto'
+import type { Principal } from '../auth/principal.ts'
+import { compileRules, createAccessNow } from '../auth/rules/access-now.ts'
 import type { Allow, FileAccess, Rule } from '../auth/rules/rule.ts'
 import {
   changeRule,
@@ -13,7 +15,7 @@ import type { ruleRoutes } from './contract-access.ts'
 import { checkPrecondition, type HandlersOf } from './exchange.ts'
 import type { AccessPart, SignInPart } from './mode.ts'
 import { pageOf } from './pages.ts'
-import { notFound, Problem } from './problem.ts'
+import { invalidField, notFound, Problem } from './problem.ts'
 
 type Parts = Pick<SignInPart, 'db'> & Pick<AccessPart, 'file'>
 
@@ -21,7 +23,10 @@ export function createRuleHandlers({ db, file }: Parts): HandlersOf<keyof typeof
   async function inDatabase(pattern: string): Promise<RuleRow | undefined> {
     const rule = ofFile(file(), pattern)
     if (rule === undefined) return findRule(db, pattern)
-    throw new Problem('MANAGED_BY_FILE', `the rule for ${pattern} stands in ${rule.source}: change it there`)
+    throw new Problem(
+      'MANAGED_BY_FILE',
+      `the rule for ${pattern} stands in ${shownSource(rule.source)}: change it there`,
+    )
   }
 
   return {
@@ -49,7 +54,8 @@ export function createRuleHandlers({ db, file }: Parts): HandlersOf<keyof typeof
       setEtag(row === undefined ? etagOf([pattern, rule?.allow]) : etagOfRow(row))
       return row === undefined ? fromFile(rule as Rule) : fromRow(row)
     },
-    async putRule({ params: { pattern }, body: { allow }, precondition, actor, detail, setEtag }) {
+    async putRule({ params: { pattern }, body: { allow }, caller, precondition, actor, detail, setEtag }) {
+      checkStaysInHand({ pattern, allow, source: 'database' }, caller.principal)
       const before = await inDatabase(pattern)
       checkPrecondition(precondition, before && etagOfRow(before))
       detail['before'] = before === undefined ? null : shortened(before.allow)
@@ -76,10 +82,31 @@ export function createRuleHandlers({ db, file }: Parts): HandlersOf<keyof typeof
   }
 }
 
+/**
+ * A rule decides alone for what it matches, so somebody who leaves themselves out of one could not mend it.
+ * @throws Problem INVALID
+ */
+function checkStaysInHand(rule: Rule, principal: Principal): void {
+  const now = createAccessNow(compileRules({ rules: [rule], defaults: NOTHING }))
+  if (now.mayAdminister(principal, rule.pattern)) return
+  const example = `"${principal.kind}:${principal.name}": ["admin"]`
+  throw invalidField(
+    '/allow',
+    `it must give admin to you too, or you could not change it again: add ${example}`,
+  )
+}
+
+const NOTHING = { allow: { anonymous: [], 'signed-in': [] }, source: 'default' } as const
+
+/** Where the file lies is nobody's business but the server's. */
+export function shownSource(source: string): string {
+  return source.replace(/^.*[/\\](?=[^/\\]+$)/s, '')
+}
+
 type Shown = { pattern: string; allow: Record<string, never[]>; managedBy: 'file' | 'api'; source: string }
 
 function fromFile({ pattern, allow, source }: Rule): Shown {
-  return { pattern, allow: copied(allow), managedBy: 'file', source }
+  return { pattern, allow: copied(allow), managedBy: 'file', source: shownSource(source) }
 }
 
 function fromRow({ pattern, allow }: Pick<RuleRow, 'pattern' | 'allow'>): Shown {

@@ -39,12 +39,13 @@ export function createSessionHandlers(
   const isSecure = createIsSecure(publicUrl)
 
   return {
-    async signIn({ body: { name, password }, caller, actor, headers, request }) {
+    async signIn({ body: { name, password }, caller, actor, headers, request, actedAs }) {
       if (parseSecret(password) !== undefined)
         throw new Problem('UNAUTHENTICATED', 'this is the secret of a program: sign in with your password')
       const account = await identities.signIn({ name, password }, caller)
       const { principal } = account
       if (principal.kind !== 'user') throw new Problem('UNAUTHENTICATED', 'sessions are for people')
+      actedAs(principal)
       headers.delete('Set-Cookie')
       const from = { ...actor, principalId: principal.id, principalName: principal.name }
       const { id, expiresAt } = await open(account, from, request, headers)

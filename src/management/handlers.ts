@@ -1,5 +1,5 @@
 /** Who answers which route. One that is missing does not compile. */
-import type { ApiOptions } from './api.ts'
+import type { ApiOptions } from './options.ts'
 import type { RouteName } from './contract.ts'
 import type { Handler, HandlersFor } from './exchange.ts'
 import { createAuditHandlers } from './handle-audit.ts'
