@@ -103,7 +103,7 @@ function record(
     act: 'sign-in',
     outcome,
     principal: { id: principal.id, name: principal.name },
-    target: `user:${principal.name}`,
+    target: `${found !== 'wrong' && found.principal.kind === 'robot' ? 'robot' : 'user'}:${principal.name}`,
     ...asking,
   })
 }
