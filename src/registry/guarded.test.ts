@@ -32,8 +32,8 @@ const guardOf = (may: Guard['may'], mayMoveTags: Guard['mayMoveTags'] = () => tr
 })
 
 function rejects(promise: Promise<unknown>, code: string): Promise<void> {
-  return assert.rejects(promise, (error: { code?: string }) => {
-    assert.equal(error.code, code, String(error))
+  return assert.rejects(promise, (error: { code?: string; message: string }) => {
+    assert.equal(error.code, code, error.message)
     return true
   })
 }
@@ -86,7 +86,7 @@ test('each verb is refused without its permission, and reached with nothing but 
         )
         const outcome = await ask(open, as(f, alice)).then(
           () => 'answered',
-          (error: { code?: string }) => error.code ?? String(error),
+          (error: { code?: string; message: string }) => error.code ?? error.message,
         )
         assert.match(outcome, /^(answered|\w+_UNKNOWN|\w+_INVALID)$/, verb)
       }
