@@ -23,6 +23,8 @@ export type Keys = {
   ec: Pair
   ec384: Pair
   rsa: Pair
+  /** 1,024 bits. */
+  short: Pair
   ed: Pair
   stranger: Pair
   /** In the bundle. */
@@ -74,6 +76,7 @@ export async function makeKeys(folder: string): Promise<Keys> {
     ec: pair('P-256'),
     ec384: pair('P-384'),
     rsa: generateKeyPairSync('rsa', { modulusLength: 2048 }),
+    short: generateKeyPairSync('rsa', { modulusLength: 1024 }),
     ed: generateKeyPairSync('ed25519'),
     stranger: pair('P-256'),
     root,
@@ -151,6 +154,7 @@ export function writeKeyFiles(folder: string, keys: Keys): { bundle: string; jwk
     named(keys.ec, 'ec'),
     named(keys.ec384, 'ec384'),
     named(keys.rsa, 'rsa'),
+    named(keys.short, 'short'),
     named(keys.ed, 'ed'),
     { kty: 'oct', k: encoded('a secret that is shared by nobody'), kid: 'oct' },
   ]

@@ -54,7 +54,7 @@ function tokenRows(keys: Keys): Row[] {
     status: 401,
     scope: PULL,
   })
-  const by = (algorithm: string, kid: string, key: keyof Pick<Keys, 'ec384' | 'rsa' | 'ed'>) =>
+  const by = (algorithm: string, kid: string, key: keyof Pick<Keys, 'ec384' | 'rsa' | 'short' | 'ed'>) =>
     tokenOf({ alg: algorithm, kid }, claimsOf(), keys[key].privateKey)
   const chain = (
     ...names: (keyof Pick<
@@ -78,6 +78,10 @@ function tokenRows(keys: Keys): Row[] {
     taken('RS512', by('RS512', 'rsa', 'rsa')),
     taken('PS256', by('PS256', 'rsa', 'rsa')),
     taken('EdDSA', by('EdDSA', 'ed', 'ed')),
+    {
+      ...taken('a short RSA key', by('RS256', 'short', 'short')),
+      berth: { status: 401, scope: PULL, why: 'RSA keys below 2,048 bits are too short to be trusted today' },
+    },
     taken('no typ', good({}, { alg: 'ES256', kid: 'ec' })),
     taken('another typ', good({}, { ...ES, typ: 'at+jwt' })),
     taken('audience in a list', good({ aud: ['elsewhere', SERVICE] })),
