@@ -5,11 +5,16 @@ import { writeFileSync } from 'node:fs'
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
-import { command } from '../../src/cli/access.ts'
+import { command as access } from '../../src/cli/access.ts'
+import { command as group } from '../../src/cli/group.ts'
+import { command as robot } from '../../src/cli/robot.ts'
+import { command as user } from '../../src/cli/user.ts'
 import { startServer } from '../lib/start-server.ts'
 import { afterwards, temporaryFolder } from '../lib/temporary.ts'
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
+
+const COMMANDS = { access, group, robot, user }
 
 type Said = { code: number | null; out: string; err: string }
 type Written = Record<string, unknown>
@@ -53,7 +58,9 @@ async function served(t: TestContext, access: Written, more: Written = {}) {
       const stdout = new PassThrough()
       const stderr = new PassThrough()
       const read = Promise.all([text(stdout), text(stderr)])
-      const code = await command.run([...args.slice(1), '--config', file], { env: {}, stdout, stderr })
+      const [name = '', ...rest] = args
+      const run = COMMANDS[name as keyof typeof COMMANDS].run
+      const code = await run([...rest, '--config', file], { env: {}, stdout, stderr })
       stdout.end()
       stderr.end()
       const [out, err] = await read
@@ -217,6 +224,45 @@ test('explain says who decides, where that stands, and ends with 0 or 3', async 
     ...{ source: 'administrators', why: 'olga is an administrator', groups: ['ops'] },
     notes: [unknown('olga').trim()],
   })
+})
+
+test('explain knows the users, groups and robots of the database', async (t) => {
+  const { berth } = await served(t, {
+    rules: [{ repositories: ['team/**'], allow: { 'group:devs': ['pull'] } }],
+  })
+  const made = [
+    ['user', 'add', 'dana', '--generate'],
+    ['user', 'add', 'root', '--generate', '--admin'],
+    ['group', 'add', 'devs'],
+    ['robot', 'add', 'ci', '--may', 'other/**:pull,push'],
+    ['group', 'join', 'devs', 'user:dana', 'robot:ci'],
+  ]
+  for (const command of made) {
+    const { code, err } = await berth(...command)
+    assert.equal(code, 0, `${command.join(' ')}: ${err}`)
+  }
+  const asked = async (...question: string[]) => {
+    const { code, out } = await berth('access', 'explain', ...question)
+    return [code, out.split('\n')[1]?.replace(/ \(\S+\.yml:\d+\)$/, '')]
+  }
+  const decides = '  the rule for team/** decides, and it gives'
+  assert.deepEqual(await asked('dana', 'pull', 'team/app'), [0, `${decides} pull to group:devs`])
+  assert.deepEqual(await asked('robot:ci', 'pull', 'team/app'), [0, `${decides} pull to group:devs`])
+  assert.deepEqual(await asked('robot:ci', 'push', 'other/app'), [
+    0,
+    '  its own scopes give it pull, push there',
+  ])
+  assert.deepEqual(await asked('root', 'delete', 'team/app'), [0, '  root is an administrator'])
+  await berth('user', 'disable', 'dana')
+  await berth('robot', 'disable', 'ci')
+  assert.deepEqual(await asked('dana', 'pull', 'team/app'), [
+    3,
+    `  dana is disabled and cannot sign in; else: ${decides.trim()} pull to group:devs`,
+  ])
+  assert.deepEqual(await asked('robot:ci', 'push', 'other/app'), [
+    3,
+    '  ci is disabled and cannot sign in; else: its own scopes give it pull, push there',
+  ])
 })
 
 test('a changed file is taken over; a wrong one is told with its lines, and the rules that ran go on', async (t) => {
