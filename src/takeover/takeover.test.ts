@@ -213,6 +213,8 @@ test('the catalog is right from the first answer: what is here, what waits, what
       await registry.putManifest(call, named('made/since'), { mediaType: OCI_MANIFEST, bytes, tags: [] })
       await registry.startUpload(call, named('only/an/upload'), undefined)
       assert.deepEqual(await all(2), [...expected, 'made/since'].sort())
+      const found = await registry.searchRepositories(call, 'B', { limit: 10 })
+      assert.deepEqual(found, { names: ['a-b', 'a/b', 'b/c', 'b/c/d'] })
       await db.write({
         steps: [{ statement: { name: 'x', sql: `UPDATE repositories SET deleted_at = 1 WHERE name = 'a'` } }],
         params: {},
