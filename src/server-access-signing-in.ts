@@ -11,7 +11,7 @@ import { createBearerTokens } from './auth/tokens/bearer.ts'
 import { createTokenEndpoint } from './auth/tokens/endpoint.ts'
 import { createTokenKeys } from './auth/tokens/keys.ts'
 import { createSignedTokens } from './auth/tokens/signed.ts'
-import type { Audit } from './auth/audit.ts'
+import type { Audit, AuditEntry } from './auth/audit.ts'
 import type { Config } from './config/schema.ts'
 import { type AccessOptions, type AccessParts, tokenPathOf } from './server-access.ts'
 import { openAccessInFile } from './server-reload.ts'
@@ -26,7 +26,10 @@ export async function openSigningIn(
 ): Promise<Omit<AccessParts, 'audit'>> {
   const { config, metadata, clock, log, closers, addressOf, requestIdOf } = options
   const { db } = metadata
-  const inFile = openAccessInFile({ config, reloadable: options.reloadable, log })
+  const inFile = openAccessInFile({
+    ...{ config, reloadable: options.reloadable, log },
+    onChange: (file, { rules }) => audit.record(fileChange(file, rules.length)),
+  })
   closers.push(async () => inFile.close())
   const fileAccess = inFile.current
   const { say } = options
@@ -106,4 +109,18 @@ function welcomeOf(ofFile: FileAccess | undefined, sources: readonly string[]): 
   if (ofFile === undefined) return `who signs in may do everything, nobody else anything; ${known}`
   const otherwise = describeDefaults(ofFile.defaults)
   return `rules decide who may do what ("berth access explain" says why); ${otherwise}; ${known}`
+}
+
+/** Who wrote the file is not known here. */
+function fileChange(file: string, rules: number): AuditEntry {
+  return {
+    act: 'rule',
+    outcome: 'done',
+    principal: { id: 'file', name: '(configuration file)' },
+    target: file,
+    detail: { rules },
+    address: '',
+    client: '',
+    requestId: '',
+  }
 }

@@ -3,6 +3,7 @@
  * seconds, through symbolic links, and read again when it changed; what it says of anything else needs a restart.
  */
 import { stat } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { fileAccessOf, saysTheSame } from './auth/rules/file-access.ts'
 import type { FileAccess } from './auth/rules/rule.ts'
 import type { LoadedConfig } from './config/load.ts'
@@ -30,10 +31,18 @@ type Options = {
   /** Absent: it does not change. */
   reloadable: Reloadable | undefined
   log: Logger
+  /** Told when something else holds from now on. */
+  onChange?: (file: string, access: FileAccess) => void
   everyMs?: number
 }
 
-export function openAccessInFile({ config, reloadable, log, everyMs = EVERY_MS }: Options): AccessInFile {
+export function openAccessInFile({
+  config,
+  reloadable,
+  log,
+  onChange,
+  everyMs = EVERY_MS,
+}: Options): AccessInFile {
   const read = ({ access }: Config, sources: LoadedConfig['sources'] | undefined): FileAccess | undefined =>
     access !== undefined && access.enabled ? fileAccessOf(access, sources) : undefined
   let current = read(config, reloadable?.sources)
@@ -59,6 +68,7 @@ export function openAccessInFile({ config, reloadable, log, everyMs = EVERY_MS }
       `${loaded.file}: access is as it is now: ${rules.length} rules, ${groups.size} groups, ` +
         `${administrators.size} administrators`,
     )
+    onChange?.(basename(loaded.file ?? ''), next)
   }
 
   const watch = reloadable?.file === undefined ? undefined : watchFile(reloadable.file, everyMs, takeOver)
