@@ -18,7 +18,7 @@ import { createGuardedRegistry } from '../../../src/registry/guarded.ts'
 import { withoutOpenssl } from '../../../src/serving/certificates.fixture.ts'
 import { temporaryFolder } from '../../lib/temporary.ts'
 import { startProtocol } from '../../protocol/start.ts'
-import { findPeer, launch, type Program, type Refused, type Started } from '../launch.ts'
+import { berth, findPeer, launch, type Program, type Refused, type Started } from '../launch.ts'
 import { makeKeys, type Pair, tokenOf, writeKeyFiles } from './issuer.ts'
 import { claimsOf, ISSUER, type Row, rowsOf, SERVICE } from './table.ts'
 
@@ -99,7 +99,7 @@ function gateOf(settings: Partial<ExternalTokenSettings>): Promise<Gate> {
 }
 
 /** What follows `token:` in Distribution's file. */
-function startPeer(program: Program, token: string): Promise<Started | Refused> {
+function startWith(program: Program, token: string): Promise<Started | Refused> {
   return launch(program, {
     file: `version: 0.1\nstorage: {inmemory: {}, delete: {enabled: true}}\nhttp: {addr: '127.0.0.1:0'}\nauth: {token: ${token}}\n`,
     env: ({ port }) => ({ REGISTRY_HTTP_ADDR: `127.0.0.1:${port}` }),
@@ -119,9 +119,23 @@ test('each token and request of the table is answered as Distribution 3.1.2 does
   assert.deepEqual(await differing(server.url, rows, 'berth'), [])
   assert.deepEqual(await differing(server.url, rows, 'berth'), [], 'once more, with what is kept of them')
 
+  await t.test('and by the whole program', async () => {
+    const started = await startWith(
+      berth,
+      `{realm: '${REALM}', service: ${SERVICE}, issuer: ${ISSUER}, rootcertbundle: ${bundle}, jwks: ${jwks}}`,
+    )
+    assert.ok('place' in started, 'it should have started')
+    try {
+      assert.deepEqual(await differing(started.place.url, rows, 'berth'), [])
+      assert.ok(!started.log().includes('eyJ'), 'no token in the log')
+    } finally {
+      await started.stop()
+    }
+  })
+
   await t.test('and by Distribution itself', { skip: noPeer() }, async () => {
     if (peer === undefined) return
-    const started = await startPeer(
+    const started = await startWith(
       peer,
       `{realm: '${REALM}', service: ${SERVICE}, issuer: ${ISSUER}, rootcertbundle: ${bundle}, jwks: ${jwks}}`,
     )
@@ -140,6 +154,12 @@ async function beside(distribution: Started, berth: string, rows: readonly Row[]
     const [theirs, ours] = [await send(distribution.place.url, row), await send(berth, row)]
     assert.deepEqual(ours.detail, theirs.detail, row.name)
   }
+}
+
+function notNow(): string | false {
+  return process.env['BERTH_SLOW'] === '1'
+    ? noPeer() || skip
+    : 'SKIPPED: starts many times, with BERTH_SLOW=1'
 }
 
 function noPeer(): string | false {
@@ -170,7 +190,7 @@ test('autoredirect: the realm is on the host that was asked', { skip }, async (t
     const { url } = await startProtocol(t, { gate })
     assert.equal((await send(url, row)).challenge, wanted(url))
     if (peer === undefined) continue
-    const started = await startPeer(
+    const started = await startWith(
       peer,
       `{realm: x, service: ${SERVICE}, issuer: i, jwks: ${jwks}, autoredirect: true${path === undefined ? '' : `, autoredirectpath: ${path}`}}`,
     )
@@ -290,3 +310,53 @@ test('files of keys that cannot be used keep it from starting', async (t) => {
     await assert.rejects(gateOf(Object.fromEntries(entries)), message, what)
   }
 })
+
+const KEYS = 'realm: r, service: s, issuer: i'
+
+/** What follows `token:`; `peer` says what Distribution does where Berth does otherwise, and `why`. */
+const STARTS: readonly { token: string; starts: boolean; peer?: boolean; why?: string }[] = [
+  { token: `{${KEYS}, jwks: JWKS}`, starts: true },
+  { token: `{${KEYS}, rootcertbundle: BUNDLE}`, starts: true },
+  { token: `{${KEYS}, jwks: JWKS, signingalgorithms: [RS256, HS256]}`, starts: true },
+  { token: `{${KEYS}, jwks: JWKS, signingalgorithms: [RS128]}`, starts: false },
+  { token: `{${KEYS}, jwks: JWKS, signingalgorithms: [none]}`, starts: false },
+  { token: `{${KEYS}, jwks: JWKS, signingalgorithms: RS256}`, starts: false },
+  { token: `{${KEYS}, jwks: JWKS, autoredirect: maybe}`, starts: false },
+  { token: `{${KEYS}}`, starts: false },
+  { token: `{${KEYS}, jwks: /nowhere}`, starts: false },
+  { token: `{${KEYS}, rootcertbundle: /nowhere}`, starts: false },
+  { token: `{${KEYS}, jwks: BUNDLE}`, starts: false },
+  { token: `{${KEYS}, rootcertbundle: JWKS}`, starts: false },
+  { token: '{service: s, issuer: i, jwks: JWKS}', starts: false },
+  { token: '{realm: r, issuer: i, jwks: JWKS}', starts: false },
+  { token: '{realm: r, service: s, jwks: JWKS}', starts: false },
+  {
+    token: "{realm: r, service: s, issuer: '', jwks: JWKS}",
+    starts: false,
+    peer: true,
+    why: 'a token without an issuer would do',
+  },
+  {
+    token: '{autoredirect: true, service: s, issuer: i, jwks: JWKS}',
+    starts: true,
+    peer: false,
+    why: 'the realm is not used',
+  },
+]
+
+test('what it starts with, and what not', { skip: notNow() }, async (t) => {
+  const folder = temporaryFolder(t, 'token')
+  const { bundle, jwks } = writeKeyFiles(folder, await makeKeys(folder))
+  for (const { token, starts, peer: theirs = starts } of STARTS) {
+    const text = token.replace('JWKS', jwks).replace('BUNDLE', bundle)
+    assert.equal(await startsWith(berth, text), starts, token)
+    if (peer !== undefined) assert.equal(await startsWith(peer, text), theirs, `Distribution: ${token}`)
+  }
+})
+
+async function startsWith(program: Program, token: string): Promise<boolean> {
+  const started = await startWith(program, token)
+  if (!('place' in started)) return false
+  await started.stop()
+  return true
+}
