@@ -43,7 +43,7 @@ async function recorded(subject: Subject, ...args: string[]): Promise<Entry[]> {
 }
 
 const shortOf = ({ act, outcome, by, target, times }: Entry): string =>
-  `${act} ${outcome} ${by} ${target}${times === 1 ? '' : ` ×${times}`}`
+  [act, outcome, by, target, ...(times === 1 ? [] : [`×${String(times)}`])].join(' ')
 
 async function pushTo({ client }: Subject, repository: string, reference: string): Promise<string> {
   const [config, layer] = [blobOf('config', 300), blobOf('layer', 500)]
