@@ -24,7 +24,7 @@ install_packages() {
   missing=
   for pair in skopeo:skopeo podman:podman buildah:buildah umoci:umoci busybox:busybox-static runc:runc \
     dockerd:docker.io mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs losetup:mount python3:python3 openssl:openssl \
-    wrk:wrk strace:strace cc:gcc docker-registry:docker-registry; do
+    wrk:wrk strace:strace cc:gcc docker-registry:docker-registry slapd:slapd; do
     have "${pair%%:*}" || missing="$missing ${pair#*:}"
   done
   [ -z "$missing" ] && return 0
