@@ -1,12 +1,13 @@
 /** What changes: versions of rules, secrets that are shown once, and the record of all of it. */
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { test } from 'node:test'
-import { made, populate, startManaged } from './management.fixture.ts'
+import { after, before, test } from 'node:test'
+import { made, populate, shareManaged, startManaged } from './management.fixture.ts'
 
-test('a rule is changed as it was read, or not at all', async (t) => {
-  const registry = await startManaged(t)
-  await populate(registry)
+const shared = shareManaged({ before, after })
+
+test('a rule is changed as it was read, or not at all', async () => {
+  const registry = shared()
   const { ask } = registry
   const as = 'admin'
   const path = '/rules/lib/**'
@@ -58,9 +59,8 @@ test('a rule is changed as it was read, or not at all', async (t) => {
   assert.deepEqual(all.map(({ status }) => status).toSorted(), [200, ...Array<number>(11).fill(412)])
 })
 
-test('what the configuration file has is not changed here', async (t) => {
-  const registry = await startManaged(t)
-  await populate(registry)
+test('what the configuration file has is not changed here', async () => {
+  const registry = shared()
   const rule = await registry.ask('GET /rules/team-a/**', { as: 'alice' })
   assert.equal(rule.body.managedBy, 'file')
   assert.match(rule.body.source, /^config\.yml:\d+$/)
@@ -75,6 +75,27 @@ test('what the configuration file has is not changed here', async (t) => {
     assert.deepEqual([reply.status, reply.body.code], [409, 'MANAGED_BY_FILE'])
     assert.match(reply.body.detail, /stands in config\.yml:\d+: change it there/)
   }
+})
+
+test('why somebody may, or not', async () => {
+  const registry = shared()
+  const explain = async (as: string, query: string) =>
+    (await registry.ask(`GET /access/explain?${query}`, { as })).body
+  assert.deepEqual(await explain('carol', 'repository=team-a/x&action=pull'), {
+    who: 'carol',
+    action: 'pull',
+    repository: 'team-a/x',
+    allowed: true,
+    pattern: 'team-a/**',
+    source: (await registry.ask('GET /rules/team-a/**', { as: 'alice' })).body.source,
+    why: (await explain('alice', 'repository=team-a/x&action=pull&who=user:carol')).why,
+  })
+  const robot = await explain('bob', 'repository=team-b/x&action=push&who=robot:ci-b')
+  assert.equal(robot.allowed, true)
+  assert.match(robot.why, /scopes/)
+  assert.equal((await explain('bob', 'repository=team-b/x&action=pull&who=anonymous')).allowed, false)
+  assert.equal((await explain('bob', 'repository=team-b/x&action=pull&who=user:never-there')).allowed, false)
+  assert.equal((await explain('admin', 'repository=team-b/x&action=push&who=user:admin')).allowed, true)
 })
 
 test('a secret is in one answer, and nowhere else', async (t) => {
@@ -179,26 +200,4 @@ test('every change is recorded, with who, what, from where, and how it ended', a
   const filtered = (await ask('GET /audit?act=user&outcome=refused&principal=alice', { as: 'admin' })).body
     .items
   assert.equal(filtered.length, 1)
-})
-
-test('why somebody may, or not', async (t) => {
-  const registry = await startManaged(t)
-  await populate(registry)
-  const explain = async (as: string, query: string) =>
-    (await registry.ask(`GET /access/explain?${query}`, { as })).body
-  assert.deepEqual(await explain('carol', 'repository=team-a/x&action=pull'), {
-    who: 'carol',
-    action: 'pull',
-    repository: 'team-a/x',
-    allowed: true,
-    pattern: 'team-a/**',
-    source: (await registry.ask('GET /rules/team-a/**', { as: 'alice' })).body.source,
-    why: (await explain('alice', 'repository=team-a/x&action=pull&who=user:carol')).why,
-  })
-  const robot = await explain('bob', 'repository=team-b/x&action=push&who=robot:ci-b')
-  assert.equal(robot.allowed, true)
-  assert.match(robot.why, /scopes/)
-  assert.equal((await explain('bob', 'repository=team-b/x&action=pull&who=anonymous')).allowed, false)
-  assert.equal((await explain('bob', 'repository=team-b/x&action=pull&who=user:never-there')).allowed, false)
-  assert.equal((await explain('admin', 'repository=team-b/x&action=push&who=user:admin')).allowed, true)
 })

@@ -1,8 +1,11 @@
 /** What bad input gets: always application/problem+json that says what to do, never a 500. */
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
-import { test } from 'node:test'
-import { made, populate, type Reply, startManaged } from './management.fixture.ts'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { basic, made, type Reply, shareManaged } from './management.fixture.ts'
+
+const shared = shareManaged({ before, after })
 
 function isProblem(reply: Reply, status: number, code: string, what: string): void {
   assert.equal(reply.status, status, `${what}: ${reply.text}`)
@@ -23,9 +26,8 @@ function isProblem(reply: Reply, status: number, code: string, what: string): vo
 const deep = (levels: number): string => `${'['.repeat(levels)}${']'.repeat(levels)}`
 const LONG = 'x'.repeat(70_000)
 
-test('C20: bodies that are too large, too deep, broken or not what they should be', async (t) => {
-  const registry = await startManaged(t)
-  await populate(registry)
+test('C20: bodies that are too large, too deep, broken or not what they should be', async () => {
+  const registry = shared()
   for (const [raw, status, code] of [
     ['', 400, 'INVALID'],
     ['{', 400, 'INVALID'],
@@ -79,9 +81,8 @@ test('C20: bodies that are too large, too deep, broken or not what they should b
   assert.equal((await registry.ask('GET /users', { as: 'admin' })).body.items.length, 4)
 })
 
-test('C24: paths, methods, queries and cursors that there are none of', async (t) => {
-  const registry = await startManaged(t)
-  await populate(registry)
+test('C24: paths, methods, queries and cursors that there are none of', async () => {
+  const registry = shared()
   for (const [line, status, code] of [
     ['GET /', 404, 'NOT_FOUND'],
     ['GET /nothing', 404, 'NOT_FOUND'],
@@ -130,9 +131,8 @@ test('C24: paths, methods, queries and cursors that there are none of', async (t
   assert.deepEqual([head.status, head.text], [200, ''])
 })
 
-test('credentials that are none are refused, and no browser is told to ask for a password', async (t) => {
-  const registry = await startManaged(t)
-  await populate(registry)
+test('credentials that are none are refused, and no browser is told to ask for a password', async () => {
+  const registry = shared()
   for (const authorization of [
     'Basic',
     'Basic !!!',
@@ -155,8 +155,8 @@ test('credentials that are none are refused, and no browser is told to ask for a
   }
 })
 
-test('a Host that is none is refused as well', async (t) => {
-  const { port } = await startManaged(t)
+test('a Host that is none is refused as well', async () => {
+  const { port } = shared()
   const text = await new Promise<string>((resolve, reject) => {
     const socket = connect(port, '127.0.0.1')
     let all = ''
@@ -169,9 +169,25 @@ test('a Host that is none is refused as well', async (t) => {
   assert.doesNotMatch(text, /<script>/)
 })
 
-test('lists come in pages that are whole, in order, and say where they go on', async (t) => {
-  const registry = await startManaged(t)
-  await populate(registry)
+test('who leaves in the middle of a body is no error of the server', async () => {
+  const { port, log, ask } = shared()
+  const head =
+    'POST /api/v1/users HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n' +
+    `Authorization: ${basic('admin')}\r\n\r\n{"name":`
+  await new Promise<void>((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () =>
+      socket.write(head, () => setTimeout(() => socket.destroy(), 100)),
+    )
+    socket.on('error', reject)
+    socket.on('close', () => resolve())
+  })
+  await ask('GET /me')
+  await sleep(100)
+  assert.doesNotMatch(log(), /level=error msg="a request to the management/)
+})
+
+test('lists come in pages that are whole, in order, and say where they go on', async () => {
+  const registry = shared()
   for (let n = 0; n < 7; n++) await made(registry, 'POST /groups', { as: 'admin', json: { name: `g${n}` } })
   const seen: string[] = []
   let cursor: string | null = ''

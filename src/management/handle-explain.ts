@@ -16,10 +16,10 @@ export function createExplainHandlers(parts: Parts): HandlersOf<keyof typeof exp
   return {
     async explainAccess({ query: { repository, action, who }, caller: { principal } }) {
       const now = await parts.access.current()
-      const isOwn = who === undefined || who === `user:${principal.name}` || who === `robot:${principal.name}`
+      const isOwn = who === undefined || who === `${principal.kind}:${principal.name}`
       if (!isOwn && !now.mayAdminister(principal, repository))
         throw new Problem('DENIED', `only who has admin on ${repository} may ask about others there`)
-      const asked = who === undefined ? principal : await principalOf(parts, who)
+      const asked = isOwn ? principal : await principalOf(parts, who)
       const { allowed, pattern, source, why } = now.explain(asked, action, repository)
       return {
         who: who ?? asked.name,

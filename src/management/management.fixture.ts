@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, request as send, type IncomingHttpHeaders } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 import { loadConfig } from '../config/load.ts'
 import { createLogger } from '../serving/log.ts'
 import { startServer } from '../server.ts'
@@ -54,8 +53,11 @@ export const TWO_TENANTS = {
   ],
 }
 
+/** Where what a test opened is closed: a test's context. */
+export type Ending = { after(close: () => Promise<void>): void }
+
 export async function startManaged(
-  t: TestContext,
+  t: Ending,
   settings: Record<string, unknown> = { access: TWO_TENANTS },
 ): Promise<Managed> {
   const folder = mkdtempSync(join(tmpdir(), 'berth-management-'))
@@ -157,4 +159,21 @@ export async function populate(registry: Managed): Promise<void> {
     const headers = { 'if-none-match': '*' }
     await made(registry, `PUT /rules/team-${tenant}/sub/**`, { as: who, json: { allow }, headers }, 200)
   }
+}
+
+/** One for all tests of a file, which leave alone what others of them need. */
+export function shareManaged(hooks: {
+  before(work: () => Promise<void>): void
+  after(work: () => Promise<void>): void
+}): () => Managed {
+  const closers: (() => Promise<void>)[] = []
+  let registry: Managed | undefined
+  hooks.before(async () => {
+    registry = await startManaged({ after: (close) => void closers.push(close) })
+    await populate(registry)
+  })
+  hooks.after(async () => {
+    for (const close of closers) await close()
+  })
+  return () => registry as Managed
 }

@@ -1,19 +1,13 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { ABSOLUTE_MS, createSessions, IDLE_MS } from './sessions.ts'
 import { readCookie } from './cookie.ts'
-import {
-  type Ask,
-  made,
-  type Managed,
-  PASSWORDS,
-  populate,
-  type Reply,
-  startManaged,
-} from './management.fixture.ts'
+import { type Ask, made, type Managed, PASSWORDS, type Reply, shareManaged } from './management.fixture.ts'
 import { actorAt, withMetadata } from '../metadata/metadata-fixtures.ts'
 import type { Account } from '../auth/identity.ts'
 import { anonymousPrincipal } from '../auth/principal.ts'
+
+const shared = shareManaged({ before, after })
 
 const cookieOf = ({ headers }: Reply): string => headers['set-cookie']?.[0]?.split(';')[0] ?? ''
 
@@ -21,9 +15,8 @@ async function signIn({ ask }: Managed, name: string, more: Ask = {}): Promise<R
   return ask('POST /sessions', { json: { name, password: PASSWORDS[name] }, ...more })
 }
 
-test('a session signs in with its cookie, and ends when it is signed out', async (t) => {
-  const registry = await startManaged(t)
-  await populate(registry)
+test('a session signs in with its cookie, and ends when it is signed out', async () => {
+  const registry = shared()
   const { ask, url } = registry
   const reply = await signIn(registry, 'alice')
   assert.equal(reply.status, 201)
@@ -50,9 +43,8 @@ test('a session signs in with its cookie, and ends when it is signed out', async
   assert.equal((await ask('GET /me', { headers: { cookie } })).body.kind, 'anonymous')
 })
 
-test('over TLS the cookie is bound to the host', async (t) => {
-  const registry = await startManaged(t)
-  await populate(registry)
+test('over TLS the cookie is bound to the host', async () => {
+  const registry = shared()
   const tls = { 'x-forwarded-proto': 'https' }
   const reply = await signIn(registry, 'alice', { headers: tls })
   assert.match(
@@ -69,9 +61,8 @@ test('over TLS the cookie is bound to the host', async (t) => {
   )
 })
 
-test('C21: a change with a cookie comes from a page of this registry', async (t) => {
-  const registry = await startManaged(t)
-  await populate(registry)
+test('C21: a change with a cookie comes from a page of this registry', async () => {
+  const registry = shared()
   const cookie = cookieOf(await signIn(registry, 'alice'))
   const { url, port } = registry
   for (const [headers, status] of [
@@ -104,17 +95,15 @@ test('C21: a change with a cookie comes from a page of this registry', async (t)
   assert.equal(preflight.status, 405)
 })
 
-test('Authorization decides alone: a cookie beside it is not looked at', async (t) => {
-  const registry = await startManaged(t)
-  await populate(registry)
+test('Authorization decides alone: a cookie beside it is not looked at', async () => {
+  const registry = shared()
   const cookie = cookieOf(await signIn(registry, 'alice'))
   assert.equal((await registry.ask('GET /me', { as: 'bob', headers: { cookie } })).body.name, 'bob')
   assert.equal((await registry.ask('GET /me', { as: 'bob:wrong', headers: { cookie } })).status, 401)
 })
 
-test('the protocol and the token service do not know cookies', async (t) => {
-  const registry = await startManaged(t)
-  await populate(registry)
+test('the protocol and the token service do not know cookies', async () => {
+  const registry = shared()
   const cookie = cookieOf(await signIn(registry, 'admin'))
   assert.equal((await registry.ask('GET /me', { headers: { cookie } })).body.isAdministrator, true)
   assert.equal((await registry.ask('GET //v2/', { headers: { cookie } })).status, 401)
@@ -126,9 +115,8 @@ test('the protocol and the token service do not know cookies', async (t) => {
   assert.doesNotMatch(JSON.stringify(payload), /admin|user:/)
 })
 
-test('tokens of the token service are not for this API', async (t) => {
-  const registry = await startManaged(t)
-  await populate(registry)
+test('tokens of the token service are not for this API', async () => {
+  const registry = shared()
   const { body } = await registry.ask('GET //token?service=berth&scope=repository:team-a/x:pull', {
     as: 'alice',
   })
@@ -137,9 +125,8 @@ test('tokens of the token service are not for this API', async (t) => {
   assert.match(reply.body.detail, /pulling and pushing only/)
 })
 
-test('a session ends with the password, the account, and the hand of its owner', async (t) => {
-  const registry = await startManaged(t)
-  await populate(registry)
+test('a session ends with the password, the account, and the hand of its owner', async () => {
+  const registry = shared()
   const { ask, url } = registry
   const isGood = async (cookie: string): Promise<boolean> =>
     (await ask('GET /tokens', { headers: { cookie } })).status === 200
@@ -174,9 +161,8 @@ test('a session ends with the password, the account, and the hand of its owner',
   assert.equal(await isGood(last), false)
 })
 
-test('a session is for people: no secret of a program opens one', async (t) => {
-  const registry = await startManaged(t)
-  await populate(registry)
+test('a session is for people: no secret of a program opens one', async () => {
+  const registry = shared()
   const { secret } = await made(registry, 'POST /tokens', { as: 'alice', json: {} })
   for (const json of [
     { name: 'alice', password: secret },
