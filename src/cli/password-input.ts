@@ -63,9 +63,10 @@ const ERASE = new Set(['\u007f', '\b'])
 /** Nothing of it is shown, not even how long it is. Undefined: Ctrl-C, Ctrl-D. Only where somebody can be asked. */
 function ask({ stderr }: Pick<Io, 'stderr'>, question: string): Promise<string | undefined> {
   const { stdin } = process
-  stderr.write(question)
+  // First: what is typed before is not shown either, and Ctrl-C comes here.
   stdin.setRawMode(true)
   stdin.setEncoding('utf8')
+  stderr.write(question)
   let typed: string[] = []
   return new Promise((resolve) => {
     const end = (answer: string | undefined): void => {
