@@ -52,7 +52,7 @@ export async function createListener({
   const server = serverOf(limits, tls)
   const traffic = createTraffic(server, { handler, limits, log, tls })
   await listen(server, address)
-  const unwatch = tls?.watch(server as TlsServer)
+  const unwatch = tls?.watch(server as TlsServer, () => traffic.renew())
   server.on('error', (error) => log.error('listening socket failed', { error }))
   const { url, port } = described(server, tls !== undefined)
   let closing: Promise<void> | undefined

@@ -327,6 +327,22 @@ describe('TLS', { skip }, () => {
     assert.match(await ask(url, await pair(client)), /^403/)
   })
 
+  test('changed client authorities end connections that were judged by those before', async (t) => {
+    const authorities = certificates.path('clients.crt')
+    await copyFile(authority.certificate, authorities)
+    const { url, connections } = await listening(t, { clientCAs: [authorities], pollMs: 20 })
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    t.after(() => agent.destroy())
+    const again = async (): Promise<string> => ask(url, { ...(await pair(client)), agent })
+    assert.match(await again(), /^200/)
+    assert.match(await again(), /^200/)
+    assert.equal(connections(), 1)
+    await copyFile(other.certificate, authorities)
+    await sleep(300)
+    assert.equal(connections(), 0)
+    assert.match(await again(), /^403/)
+  })
+
   test('files that do not fit are named at start', async (t) => {
     const write = async (name: string, ...from: (string | Buffer)[]): Promise<string> => {
       await writeFile(certificates.path(name), Buffer.concat(from.map((part) => Buffer.from(part))))

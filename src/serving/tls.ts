@@ -22,8 +22,11 @@ export type Tls = {
   serverOptions(): ServerOptions
   /** Why requests of this connection are not served, where its certificate does not do. */
   refusalOf(socket: TLSSocket): Refusal | undefined
-  /** Looks at the files from now on and gives new ones to the server; returns how to stop. */
-  watch(server: Server): () => void
+  /**
+   * Looks at the files from now on and gives new ones to the server; returns how to stop.
+   * @param renew is called when other authorities count: connections that stand were judged by those before
+   */
+  watch(server: Server, renew: () => void): () => void
 }
 
 /** @throws ListenError naming the setting, the file and what is wrong with it. */
@@ -48,14 +51,16 @@ export async function openTls(options: TlsOptions, log: Logger): Promise<Tls> {
       rejectUnauthorized: false,
     }),
     refusalOf: (socket) => (rule === undefined ? undefined : judge(rule, socket)),
-    watch: (server) =>
+    watch: (server, renew) =>
       poll(options, {
         log,
         seen: before,
         changed(next) {
           if (sameFiles(files, next)) return
           server.setSecureContext(contextOf(next, common))
+          const { ca } = files
           files = next
+          if (rule !== undefined && !sameFiles({ ...next, ca }, next)) renew()
           log.info('TLS files changed and are in use', described(files))
           warnOfDates(files, log)
         },

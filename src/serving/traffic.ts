@@ -18,6 +18,8 @@ export type Handler = (req: IncomingMessage, res: ServerResponse) => void
 export type Traffic = {
   /** Every connection that is open, those in a TLS handshake too. */
   readonly sockets: ReadonlySet<Socket>
+  /** Ends every connection as soon as what it has begun is answered: clients open new ones. */
+  renew(): void
   /** Nothing more is accepted by now: lets running requests end, and cuts off what is left after `ms`. */
   drain(ms: number): void
 }
@@ -77,6 +79,15 @@ export function createTraffic(server: Server | TlsServer, options: Options): Tra
 
   return {
     sockets,
+    renew() {
+      for (const [socket, connection] of connections.all()) {
+        if (connection.open.length === 0) socket.destroy()
+        for (const res of connection.open) {
+          if (res.headersSent) res.once('finish', () => socket.end())
+          else res.shouldKeepAlive = false
+        }
+      }
+    },
     drain(ms) {
       draining = true
       for (const [, connection] of connections.all()) {
