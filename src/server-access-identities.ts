@@ -142,8 +142,10 @@ async function openOthers(
       await createHtpasswdSource({ path, hasher, log, clock, onCreated: (first) => say(shownOnce(first)) }),
     )
   }
-  // A door that is not there yet stays shut.
-  if (auth.ldap !== undefined) throw notYet('auth.ldap')
+  if (auth.ldap !== undefined) {
+    const { createLdapSource } = await import('./auth/ldap/source.ts')
+    others.byName.push(await createLdapSource({ options: auth.ldap, log, clock }))
+  }
   if (auth.workloads.length > 0) {
     const { openWorkloads } = await import('./auth/workloads/source.ts')
     others.byForm.push(await openWorkloads({ issuers: auth.workloads, clock, log }))
@@ -174,8 +176,4 @@ berth: ${path} was missing, so it was made, with one user:
 This is shown once and kept nowhere else but as a hash.
 
 `
-}
-
-function notYet(setting: string): Error {
-  return new Error(`${setting} is not built yet, and Berth does not start without it where it is asked for`)
 }
