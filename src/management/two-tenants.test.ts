@@ -165,6 +165,34 @@ test('C17: what is another tenant’s is not there: nothing is changed, and noth
   }
 })
 
+test('C17: lists have what is in one’s hands, and no trace of the rest', async (t) => {
+  const registry = await startManaged(t)
+  await populate(registry)
+  for (const [as, path, keys] of [
+    ['alice', '/rules', ['team-a/**', 'team-a/sub/**']],
+    ['bob', '/rules', ['team-b/**', 'team-b/sub/**']],
+    ['carol', '/rules', []],
+    ['admin', '/rules', ['team-a/**', 'team-a/sub/**', 'team-b/**', 'team-b/sub/**']],
+    ['alice', '/rules?q=team-b', []],
+    ['alice', '/rules?limit=1', ['team-a/**']],
+    ['alice', '/robots', ['ci-a']],
+    ['bob', '/robots', ['ci-b']],
+    ['bob', '/robots?q=ci-a', []],
+    ['carol', '/robots', []],
+    ['admin', '/robots', ['ci-a', 'ci-b']],
+    ['alice', '/tokens', []],
+  ] as const) {
+    const { body } = await registry.ask(`GET ${path}`, { as })
+    assert.deepEqual(
+      body.items.map(({ pattern, name }: Json) => pattern ?? name),
+      keys,
+      `${as} ${path}`,
+    )
+    // Where a page ends that is not the last one, something that may be seen comes next.
+    assert.equal(body.next === null, !path.includes('limit'), `${as} ${path}`)
+  }
+})
+
 test('a robot that has more than its scopes is not in the hands of who has those', async (t) => {
   const registry = await startManaged(t)
   await populate(registry)
