@@ -43,7 +43,8 @@ const BAD: [header: string, why: RegExp][] = [
 ]
 
 test('what a header says', () => {
-  for (const [header, credentials] of GOOD) assert.deepEqual(parseCredentials(header), credentials, header)
+  for (const [header, credentials] of GOOD)
+    assert.deepEqual(parseCredentials(header), credentials, String(header))
 })
 
 test('what a header cannot say, and why; never a part of it', () => {
