@@ -96,7 +96,7 @@ const NO_ENDPOINTS: readonly string[] = [
   '/v2/r', '/v2/r/', '/v2/r/manifests', '/v2/r/manifests/', '/v2/r/blobs', '/v2/r/tags', '/v2/r/tags/v1',
   '/v2/r/tags/list/x', '/v2/r/referrers', '/v2/r/referrers/', '/v2/r/manifests/a/b', '/v2/manifests/v1', '/v2/blobs/x',
   '/v2/tags/list', '/v2/../etc/passwd', '/v2/%2e%2e/%2e%2e/etc/passwd', '/../../etc/passwd', '/etc/passwd',
-  '/v2/r/blobs/uploads/a/b', '/v2/r/blobs/sha256:../../x', '/v1/', '/v1/_ping', '/v3/', '/V2/', '/v2.0/', '/v2;x/',
+  '/v2/r/blobs/uploads/a/b', '/v2/r/blobs/sha256:../../x', '/v1/', '/v1/_ping/x', '/v1/search/x', '/v1/repositories/r/tags', '/v3/', '/V2/', '/v2.0/', '/v2;x/',
   '/v2/_oci', '/v2/_oci/ext', '/v2/_oci/ext/discover/x', '/v2/_catalog/x', '/v2/_chainguard/x', '/.git/config',
   '/v2/%00', '/%00', '/index.html', '/api', '/v2/r/_trust/tuf/root.json', '//', '//v2/', '/v2//', '/v2/%', '/%',
   `/${'a'.repeat(4000)}`, `/v2/${'a/'.repeat(2000)}`,
