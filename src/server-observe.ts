@@ -36,7 +36,7 @@ const HANDLER: Readonly<Record<RouteKind, string>> = {
   listReferrers: 'referrers',
 }
 
-type RequestObserver = {
+export type RequestObserver = {
   begin(request: IncomingMessage, response: ServerResponse): Observation
   /** The id that {@link begin} gave. */
   idOf(request: IncomingMessage): string

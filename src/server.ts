@@ -5,7 +5,7 @@ import { createDistributionHandler } from './distribution/handler.ts'
 import { type CollectionFigures, createCollectionFigures } from './jobs/collection-figures.ts'
 import { startSchedule } from './jobs/schedule.ts'
 import { createTasks } from './jobs/tasks.ts'
-import { systemClock } from './lib/clock.ts'
+import { type Clock, systemClock } from './lib/clock.ts'
 import { closeInReverse, type Closers } from './lib/closers.ts'
 import type { Logger } from './lib/logger.ts'
 import { createManagementEndpoint, type ManagementOptions } from './management/endpoint.ts'
@@ -14,14 +14,15 @@ import { createPullRecorder, type PullRecorder } from './metadata/pulls.ts'
 import { createAuditedRegistry } from './registry/audited.ts'
 import { createGuardedRegistry } from './registry/guarded.ts'
 import { createHostedRegistry } from './registry/hosted.ts'
+import type { HostedRules } from './registry/hosted-parts.ts'
 import type { Registry } from './registry/registry.ts'
 import { type AccessParts, openAccess, tokenPathOf } from './server-access.ts'
 import { createDispatch, type Place } from './server-dispatch.ts'
 import { registerAccessMetrics, registerCollectionMetrics } from './server-metrics.ts'
-import { createRequestObserver } from './server-observe.ts'
+import { createRequestObserver, type RequestObserver } from './server-observe.ts'
 import { addressOf, rulesOf, scrubOf, tlsOf } from './server-rules.ts'
 import { createRefusalRecorder } from './server-audit.ts'
-import { openLimits } from './server-limits.ts'
+import { type Limits, openLimits } from './server-limits.ts'
 import type { Reloadable } from './server-reload.ts'
 import { startTakeover } from './server-takeover.ts'
 import { type AccessLog, noAccessLog } from './serving/access-log.ts'
@@ -131,9 +132,48 @@ async function compose(
     closers,
   })
   registerAccessMetrics(metrics, { audit: access.audit.figures, limits, guesses: access.guesses })
+  const registry = behindGuard(limits.around(recorded(whole, access)), access)
+  const protocol = createProtocol(options, { registry, rules, access, limits, observer, health, clock })
+  const handler = withProbes(
+    probes,
+    createDispatch({
+      places: placesOf(options, access, { observe: observer.apiTold, limit: limits.limit }),
+      protocol,
+      begin: observer.begin,
+      taken: observer.taken,
+      arrived: (request) => ({ requestId: observer.idOf(request), address: observer.addressOf(request) }),
+      prefix: config.http.prefix.replace(/\/+$/, ''),
+    }),
+  )
+  const debug = await openDebug(options, health, probes, metrics)
+  if (debug !== undefined) closers.push(() => debug.close(0))
+  const tls = tlsOf(config.http)
+  const listener = await createListener({
+    handler,
+    address: addressOf(config.http),
+    log,
+    ...(tls && { tls }),
+  })
+  return running({ listener, dataFolder, access, closeAll, state, drainMs: config.http.draintimeout })
+}
+
+type ProtocolParts = {
+  registry: Registry
+  rules: HostedRules
+  access: AccessParts
+  limits: Limits
+  observer: RequestObserver
+  health: Health
+  clock: Clock
+}
+
+function createProtocol(
+  { config, log }: ServerOptions,
+  { registry, rules, access, limits, observer, health, clock }: ProtocolParts,
+): Handler {
   const refused = createRefusalRecorder(access.audit.audit, { ...observer, clock })
-  const protocol = createDistributionHandler({
-    registry: behindGuard(limits.around(recorded(whole, access)), access),
+  return createDistributionHandler({
+    registry,
     gate: access.gate,
     log,
     limits: {
@@ -157,27 +197,6 @@ async function compose(
       limits.told?.(event)
     },
   })
-  const handler = withProbes(
-    probes,
-    createDispatch({
-      places: placesOf(options, access, { observe: observer.apiTold, limit: limits.limit }),
-      protocol,
-      begin: observer.begin,
-      taken: observer.taken,
-      arrived: (request) => ({ requestId: observer.idOf(request), address: observer.addressOf(request) }),
-      prefix: config.http.prefix.replace(/\/+$/, ''),
-    }),
-  )
-  const debug = await openDebug(options, health, probes, metrics)
-  if (debug !== undefined) closers.push(() => debug.close(0))
-  const tls = tlsOf(config.http)
-  const listener = await createListener({
-    handler,
-    address: addressOf(config.http),
-    log,
-    ...(tls && { tls }),
-  })
-  return running({ listener, dataFolder, access, closeAll, state, drainMs: config.http.draintimeout })
 }
 
 /** Nothing reaches the domain's verbs past the guard. */
