@@ -23,7 +23,10 @@ export type StartRegistryOptions = {
   host?: string
   /** More settings, by the names of CNCF Distribution's environment: `{ REGISTRY_VALIDATION_MANIFESTS_SPARSE: 'all' }`. */
   settings?: Readonly<Record<string, string>>
-  /** Lines of the log, level `warn` and worse. Absent: nothing is written anywhere. */
+  /**
+   * Lines of the log, level `warn` and worse; with settings of `access`, also the random password of the first
+   * administrator, once. Absent: nothing is written anywhere.
+   */
   onLog?: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -50,7 +53,8 @@ export async function startRegistry(options: StartRegistryOptions = {}): Promise
     },
   })
   const log = onLog === undefined ? silentLogger : callingLogger(onLog)
-  const server = await startServer({ config, version: readVersion(), log })
+  const say = (text: string): void => onLog?.(text.trim(), {})
+  const server = await startServer({ config, version: readVersion(), log, say })
   return { url: server.url, close: () => server.close(0) }
 }
 

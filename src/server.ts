@@ -16,7 +16,7 @@ import { createGuardedRegistry } from './registry/guarded.ts'
 import { createHostedRegistry } from './registry/hosted.ts'
 import type { HostedRules } from './registry/hosted-parts.ts'
 import type { Registry } from './registry/registry.ts'
-import { type AccessParts, openAccess, tokenPathOf } from './server-access.ts'
+import { type AccessMode, type AccessParts, openAccess, tokenPathOf } from './server-access.ts'
 import { createDispatch, type Place } from './server-dispatch.ts'
 import { registerAccessMetrics, registerCollectionMetrics } from './server-metrics.ts'
 import { createRequestObserver, type RequestObserver } from './server-observe.ts'
@@ -53,6 +53,7 @@ export type ServerOptions = {
 export type RunningServer = {
   /** As clients write it, e.g. `http://localhost:5000`. */
   url: string
+  mode: AccessMode
   /** Who may do what, in one line. */
   welcome: string
   /** Reads what the configuration file says of access now. Absent: nothing. */
@@ -326,7 +327,7 @@ function withProbes(probes: Probes, next: Handler): Handler {
 type Running = {
   listener: Listener
   dataFolder: string | undefined
-  access: Pick<AccessParts, 'welcome' | 'reload'>
+  access: Pick<AccessParts, 'mode' | 'welcome' | 'reload'>
   closeAll: () => Promise<void>
   state: { isClosing: boolean }
   drainMs: number
@@ -340,10 +341,11 @@ function running({
   state,
   drainMs: usualMs,
 }: Running): RunningServer {
-  const { welcome, reload } = access
+  const { mode, welcome, reload } = access
   let closed: Promise<void> | undefined
   return {
     url: listener.url,
+    mode,
     welcome,
     ...(reload !== undefined && { reload }),
     ...(dataFolder !== undefined && { dataFolder }),

@@ -100,7 +100,8 @@ function sayHello(server: RunningServer, { config, file }: LoadedConfig, log: Lo
   }
   log.info(server.welcome)
   if (config.http.net === 'tcp' || config.http.host !== undefined) {
-    log.info(`next: docker tag IMAGE ${host}/IMAGE && docker push ${host}/IMAGE`)
+    const login = server.mode === 'open' ? '' : `docker login ${host} && `
+    log.info(`next: ${login}docker tag IMAGE ${host}/IMAGE && docker push ${host}/IMAGE`)
   }
 }
 
