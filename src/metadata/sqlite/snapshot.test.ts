@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { linkBlob, pushManifest, query, rowsOf, withFolder } from '../metadata-fixtures.ts'
@@ -59,4 +59,31 @@ test('the newest three stay, with those of before a migration, and the journal t
       days.slice(2),
     )
     await metadata.db.close()
+  }))
+
+test('a copy has nothing in it that somebody could sign in with: no key, no session, not even in free pages', () =>
+  withFolder(async (folder) => {
+    const { db, snapshot, copyTo } = openMetadata({ folder, version: 'test' })
+    const marks = { key: 'canary of a private key', session: 'canary of a session', robot: 'stays here' }
+    const steps = [
+      "INSERT INTO signing_keys VALUES ('k', :key, 0, 1, 2)",
+      `INSERT INTO secrets (kind, hash, hint, holder, holder_name, created_at, created_by)
+       VALUES ('session', x'01', :session, 'user:1', 'a', 0, 'a'), ('robot', x'02', :robot, 'robot:1', 'b', 0, 'b')`,
+    ].map((sql) => ({ statement: { name: 'fill', sql } }))
+    await db.write({ steps, params: marks, touches: ['*'] })
+    const copy = join(folder, 'copy.db')
+    await copyTo?.(copy)
+    for (const path of [copy, (await snapshot?.()) as string]) {
+      const bytes = readFileSync(path)
+      assert.deepEqual(
+        Object.values(marks).map((mark) => bytes.includes(mark)),
+        [false, false, true],
+      )
+    }
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.startsWith('copy.db')),
+      ['copy.db'],
+    )
+    assert.equal((await rowsOf(db, 'SELECT id FROM signing_keys')).length, 1)
+    await db.close()
   }))

@@ -71,7 +71,27 @@ function copyDatabase(from: string, to: string): void {
   } finally {
     db.close()
   }
+  forgetGivenOut(to)
   syncPath(to)
+}
+
+/**
+ * Keys that tokens are signed with, refresh tokens and sessions end with the database that they are in: whoever comes by
+ * a copy cannot sign in with it. What is overwritten leaves no trace in the file.
+ */
+function forgetGivenOut(path: string): void {
+  const db = new DatabaseSync(path)
+  try {
+    // One that is about to be migrated may not have them yet.
+    if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'signing_keys'").get() === undefined) return
+    db.exec(`PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA secure_delete = ON;
+      BEGIN;
+      DELETE FROM signing_keys;
+      DELETE FROM secrets WHERE kind IN ('refresh', 'session');
+      COMMIT;`)
+  } finally {
+    db.close()
+  }
 }
 
 function requireRoom(databasePath: string, snapshots: string): void {
