@@ -60,6 +60,7 @@ export async function openSigningIn(
   const token = createTokenEndpoint({
     ...{ identities, certificateOf, signed, refresh, access, db, clock, audit, log },
     realm: realmOf(config),
+    headers: config.http.headers,
     limit: options.limitToken,
     told: options.tokenTold,
   })

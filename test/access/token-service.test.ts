@@ -115,6 +115,24 @@ test('the realm is at http.host and below http.prefix', async (t) => {
   assert.equal((await ask('GET /token')).status, 404)
 })
 
+test('pages of another origin: the configured headers, and OPTIONS', async (t) => {
+  const { ask, basic } = await startSubject(t, {
+    REGISTRY_HTTP_HEADERS:
+      '{Access-Control-Allow-Origin: ["https://ui.example.com"], Cache-Control: [max-age=9]}',
+  })
+  const rows: [line: string, authorization: string | undefined, status: number][] = [
+    ['GET /token', basic('reader'), 200],
+    ['GET /token', 'Basic x', 401],
+    ['OPTIONS /token', undefined, 204],
+  ]
+  for (const [line, authorization, status] of rows) {
+    const answer = await ask(line, { headers: authorization === undefined ? {} : { authorization } })
+    assert.equal(answer.status, status)
+    assert.equal(answer.headers['access-control-allow-origin'], 'https://ui.example.com')
+    assert.equal(answer.headers['cache-control'], 'no-store')
+  }
+})
+
 test('scopes: what is allowed of what is asked for, and no error for the rest', async (t) => {
   const subject = await startSubject(t)
   const { ask, basic } = subject

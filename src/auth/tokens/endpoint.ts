@@ -31,6 +31,8 @@ export type TokenEndpointOptions = {
   log: Logger
   /** Of the challenge to sign in here. */
   realm: string
+  /** Extra headers of every answer, as configured: pages of another origin ask for tokens, too. */
+  headers: Readonly<Record<string, readonly string[]>>
   /** Before it is known who asks. @throws RegistryError TOOMANYREQUESTS */
   limit?: ((request: IncomingMessage) => void) | undefined
   /** How it ended; called before the answer is sent. */
@@ -62,12 +64,13 @@ async function answer(
   const client = (request.headers['user-agent'] ?? '').slice(0, 256)
   const asking: Asking = { address: arrived.address, requestId: arrived.requestId, client }
   try {
+    if (request.method === 'OPTIONS') return sendOptions(options, request, response, arrived)
     options.limit?.(request)
     const asked = await readTokenRequest(request)
     const { principal, body } = await issue(options, request, asked, asking)
     const bytes = Buffer.from(JSON.stringify(body))
     options.told(request, { principal, bytes: bytes.byteLength })
-    send(response, 200, [...headersFor(arrived)], bytes)
+    send(response, 200, headersFor(options, arrived), bytes)
   } catch (thrown) {
     refuse(options, request, response, arrived, thrown)
   }
@@ -141,7 +144,7 @@ async function refreshTokenFor(
 }
 
 function recordIssued(audit: Audit, { id, name }: Principal, grant: TokenGrant, asking: Asking): void {
-  const target = scopesOfGrant(grant).slice(0, 1024)
+  const target = scopesOfGrant(grant).slice(0, 1024) || 'registry'
   audit.record({ act: 'token', outcome: 'done', principal: { id, name }, target, ...asking })
 }
 
@@ -161,9 +164,9 @@ function refuse(
   const body = { error: oauthCode(thrown, error), error_description: message }
   const bytes = Buffer.from(JSON.stringify({ ...body, errors: [{ code, message, detail }] }))
   options.told(request, { principal: undefined, bytes: bytes.byteLength, error })
-  const headers = [...headersFor(arrived)]
+  const headers = headersFor(options, arrived)
   if (error.status === 401) headers.push('WWW-Authenticate', basicChallenge(options.realm))
-  if (error.status === 405) headers.push('Allow', 'GET, HEAD, POST')
+  if (error.status === 405) headers.push('Allow', ALLOW)
   if (error.retryAfter !== undefined) headers.push('Retry-After', `${error.retryAfter}`)
   send(response, error.status, headers, bytes)
 }
@@ -187,12 +190,38 @@ function oauthCode(thrown: unknown, { status }: RegistryError): string {
   return status === 429 || status === 503 ? 'temporarily_unavailable' : 'server_error'
 }
 
-function headersFor({ requestId }: Arrived): string[] {
+const ALLOW = 'GET, HEAD, POST'
+const OWN_HEADERS: Readonly<Record<string, string>> = {
+  'content-type': 'application/json',
+  'cache-control': 'no-store',
+  pragma: 'no-cache',
+  'x-content-type-options': 'nosniff',
+  'docker-distribution-api-version': 'registry/2.0',
+}
+const KEPT = new Set([
+  ...Object.keys(OWN_HEADERS),
+  ...['x-request-id', 'content-length', 'www-authenticate', 'allow', 'retry-after', 'transfer-encoding'],
+])
+
+function headersFor({ headers }: TokenEndpointOptions, { requestId }: Arrived): string[] {
+  const configured = Object.entries(headers).filter(([name]) => !KEPT.has(name.toLowerCase()))
   return [
-    ...['Content-Type', 'application/json', 'Cache-Control', 'no-store', 'Pragma', 'no-cache'],
-    ...['X-Content-Type-Options', 'nosniff', 'Docker-Distribution-Api-Version', 'registry/2.0'],
-    ...['X-Request-Id', requestId],
+    ...Object.entries(OWN_HEADERS).flat(),
+    ...['x-request-id', requestId],
+    ...configured.flatMap(([name, values]) => values.flatMap((value) => [name, value])),
   ]
+}
+
+/** Browsers ask before a request to another origin, without credentials. */
+function sendOptions(
+  options: TokenEndpointOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  arrived: Arrived,
+): void {
+  options.told(request, { principal: undefined, bytes: 0 })
+  response.writeHead(204, [...headersFor(options, arrived), 'Allow', `${ALLOW}, OPTIONS`])
+  response.end()
 }
 
 function send(response: ServerResponse, status: number, headers: string[], body: Buffer): void {
