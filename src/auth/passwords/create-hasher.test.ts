@@ -77,6 +77,13 @@ test(
   },
 )
 
+test('nobody waits longer than a client does', async (t) => {
+  const hasher = hasherOf(t, { longestWait: 0 })
+  const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => hasher.verify('secret', CHEAP)))
+  // One is at work, one waits for nobody else.
+  assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 2)
+})
+
 test('after closing nothing is verified, and what waited hears of it', async (t) => {
   const hasher = hasherOf(t)
   const waiting = [0, 1, 2].map(() => hasher.verify('secret', SHA_CRYPT))

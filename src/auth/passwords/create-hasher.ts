@@ -18,6 +18,8 @@ type Options = {
   threads?: number
   /** How many jobs may wait. */
   longestQueue?: number
+  /** Milliseconds that a job may have to wait, by what the last ones took. Docker gives up after 15 seconds. */
+  longestWait?: number
   /** Milliseconds after the last job until a thread ends. */
   idle?: number
 }
@@ -29,6 +31,7 @@ export function createPasswordHasher({
   hasUsers,
   threads: most = Math.max(1, Math.min(2, availableParallelism() - 1)),
   longestQueue = 256,
+  longestWait = 10_000,
   idle = 20_000,
 }: Options): PasswordHasher {
   const threads = createThreads({ log, most, idle })
@@ -56,7 +59,8 @@ export function createPasswordHasher({
   }
   const run = (job: ToWorker): Promise<boolean | string> => {
     if (isClosed) return Promise.reject(ended())
-    if (queue.length >= longestQueue) return Promise.reject(tooMany((usual * queue.length) / most))
+    const wait = (usual * queue.length) / most
+    if (queue.length >= longestQueue || wait > longestWait) return Promise.reject(tooMany(wait))
     const promised = Promise.withResolvers<boolean | string>()
     queue.push({ ...job, ...promised })
     next()

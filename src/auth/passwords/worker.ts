@@ -1,9 +1,12 @@
 /** A password thread's whole program. */
 import { readlinkSync } from 'node:fs'
-import { constants, setPriority } from 'node:os'
+import { setPriority } from 'node:os'
 import { parentPort } from 'node:worker_threads'
 import { makeHash, matches } from './compute.ts'
 import type { FromWorker, ToWorker } from './thread.ts'
+
+/** Some, not much: on a busy machine somebody still gets in. */
+const NICENESS = 5
 
 stepBack()
 parentPort?.on('message', (message: ToWorker) => {
@@ -23,7 +26,7 @@ function stepBack(): void {
   if (process.platform !== 'linux') return
   try {
     const thread = Number(readlinkSync('/proc/thread-self').split('/').at(-1))
-    setPriority(thread, constants.priority.PRIORITY_BELOW_NORMAL)
+    setPriority(thread, NICENESS)
   } catch {
     // It may be forbidden, and is only a kindness.
   }
