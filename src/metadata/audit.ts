@@ -2,6 +2,7 @@
  * The record of who did what: rows that are written in batches, read in pages, and deleted when they are old. They are
  * not in the journal: what is lost with a database since its last snapshot is lost.
  */
+import { setImmediate as othersFirst } from 'node:timers/promises'
 import type { Db, Params, Row, Statement } from './database.ts'
 
 export type AuditRow = {
@@ -167,6 +168,8 @@ export async function listAudit(
   const params = paramsOf(filter)
   let at = Math.min(before ?? Infinity, ends.last + 1)
   for (let look = 0; look < looks && rows.length < limit && at > ends.first; look++) {
+    // A look holds up the whole process for some milliseconds: requests go between two of them.
+    if (look > 0) await othersFirst()
     const floor = Math.max(ends.first, at - (isOfOne ? WINDOW_OF_ONE : WINDOW))
     const asked = limit - rows.length
     const found = await db.read(isOfOne ? NEWEST_OF : NEWEST, { ...params, before: at, floor, limit: asked })
