@@ -2,24 +2,31 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/logger.ts'
-import { DatabaseBusyError, DatabaseFullError, type Db } from '../../metadata/database.ts'
+import type { Db } from '../../metadata/database.ts'
 import { RegistryError } from '../../oci/error.ts'
 import type { Arrived, Endpoint } from '../../serving/endpoint.ts'
 import type { Access } from '../access.ts'
 import type { Audit } from '../audit.ts'
-import { basicChallenge } from '../challenge.ts'
 import { type CertificateOf, malformedCredentials } from '../gate.ts'
 import type { Asking, Identities } from '../identities.ts'
 import type { Account } from '../identity.ts'
 import { anonymousPrincipal, type Principal, type TokenGrant } from '../principal.ts'
+import {
+  type AnswerSettings,
+  badAnswer,
+  goodAnswer,
+  optionsAnswer,
+  send,
+  type TokenAnswer,
+} from './answer.ts'
 import { grantClaims, identityClaims } from './claims.ts'
 import { grantOfScopes, scopesOfGrant } from './grant.ts'
 import type { RefreshTokens } from './refresh.ts'
-import { readTokenRequest, type TokenRequest, TokenRequestError } from './request.ts'
+import { readTokenRequest, type TokenRequest } from './request.ts'
 import { parseScopes } from './scope.ts'
 import type { SignedTokens } from './signed.ts'
 
-export type TokenEndpointOptions = {
+export type TokenEndpointOptions = AnswerSettings & {
   identities: Identities
   certificateOf?: CertificateOf | undefined
   signed: SignedTokens
@@ -29,10 +36,6 @@ export type TokenEndpointOptions = {
   clock: Clock
   audit: Audit
   log: Logger
-  /** Of the challenge to sign in here. */
-  realm: string
-  /** Extra headers of every answer, as configured: pages of another origin ask for tokens, too. */
-  headers: Readonly<Record<string, readonly string[]>>
   /** Before it is known who asks. @throws RegistryError TOOMANYREQUESTS */
   limit?: ((request: IncomingMessage) => void) | undefined
   /** How it ended; called before the answer is sent. */
@@ -63,14 +66,16 @@ async function answer(
 ): Promise<void> {
   const client = (request.headers['user-agent'] ?? '').slice(0, 256)
   const asking: Asking = { address: arrived.address, requestId: arrived.requestId, client }
+  const finish = (principal: Principal | undefined, answered: TokenAnswer): void => {
+    options.told(request, { principal, bytes: answered.body.byteLength })
+    send(response, answered)
+  }
   try {
-    if (request.method === 'OPTIONS') return sendOptions(options, request, response, arrived)
+    if (request.method === 'OPTIONS') return finish(undefined, optionsAnswer(options, arrived))
     options.limit?.(request)
     const asked = await readTokenRequest(request)
     const { principal, body } = await issue(options, request, asked, asking)
-    const bytes = Buffer.from(JSON.stringify(body))
-    options.told(request, { principal, bytes: bytes.byteLength })
-    send(response, 200, headersFor(options, arrived), bytes)
+    finish(principal, goodAnswer(options, arrived, body))
   } catch (thrown) {
     refuse(options, request, response, arrived, thrown)
   }
@@ -156,75 +161,11 @@ function refuse(
   thrown: unknown,
 ): void {
   if (response.destroyed || request.socket.destroyed) return
-  const error = errorOf(thrown)
+  const answered = badAnswer(options, arrived, thrown)
+  const { error, body } = answered
   if (error.status >= 500 && (error.cause !== undefined || error.code === 'UNKNOWN')) {
     options.log.error(error.message, { 'http.request.id': arrived.requestId, error: error.cause ?? error })
   }
-  const { code, message, detail } = error
-  const body = { error: oauthCode(thrown, error), error_description: message }
-  const bytes = Buffer.from(JSON.stringify({ ...body, errors: [{ code, message, detail }] }))
-  options.told(request, { principal: undefined, bytes: bytes.byteLength, error })
-  const headers = headersFor(options, arrived)
-  if (error.status === 401) headers.push('WWW-Authenticate', basicChallenge(options.realm))
-  if (error.status === 405) headers.push('Allow', ALLOW)
-  if (error.retryAfter !== undefined) headers.push('Retry-After', `${error.retryAfter}`)
-  send(response, error.status, headers, bytes)
-}
-
-function errorOf(thrown: unknown): RegistryError {
-  if (thrown instanceof TokenRequestError) return thrown.error
-  if (thrown instanceof RegistryError) return thrown
-  if (thrown instanceof DatabaseFullError || thrown instanceof DatabaseBusyError) {
-    return new RegistryError('UNAVAILABLE', 'the registry cannot write at the moment: try again soon', {
-      retryAfter: 5,
-      cause: thrown,
-    })
-  }
-  return new RegistryError('UNKNOWN', undefined, { cause: thrown })
-}
-
-/** RFC 6749, section 5.2, and section 4.1.2.1 for what it has no word for. */
-function oauthCode(thrown: unknown, { status }: RegistryError): string {
-  if (thrown instanceof TokenRequestError) return thrown.oauth
-  if (status === 401) return 'invalid_grant'
-  return status === 429 || status === 503 ? 'temporarily_unavailable' : 'server_error'
-}
-
-const ALLOW = 'GET, HEAD, POST'
-const OWN_HEADERS: Readonly<Record<string, string>> = {
-  'content-type': 'application/json',
-  'cache-control': 'no-store',
-  pragma: 'no-cache',
-  'x-content-type-options': 'nosniff',
-  'docker-distribution-api-version': 'registry/2.0',
-}
-const KEPT = new Set([
-  ...Object.keys(OWN_HEADERS),
-  ...['x-request-id', 'content-length', 'www-authenticate', 'allow', 'retry-after', 'transfer-encoding'],
-])
-
-function headersFor({ headers }: TokenEndpointOptions, { requestId }: Arrived): string[] {
-  const configured = Object.entries(headers).filter(([name]) => !KEPT.has(name.toLowerCase()))
-  return [
-    ...Object.entries(OWN_HEADERS).flat(),
-    ...['x-request-id', requestId],
-    ...configured.flatMap(([name, values]) => values.flatMap((value) => [name, value])),
-  ]
-}
-
-/** Browsers ask before a request to another origin, without credentials. */
-function sendOptions(
-  options: TokenEndpointOptions,
-  request: IncomingMessage,
-  response: ServerResponse,
-  arrived: Arrived,
-): void {
-  options.told(request, { principal: undefined, bytes: 0 })
-  response.writeHead(204, [...headersFor(options, arrived), 'Allow', `${ALLOW}, OPTIONS`])
-  response.end()
-}
-
-function send(response: ServerResponse, status: number, headers: string[], body: Buffer): void {
-  response.writeHead(status, [...headers, 'Content-Length', `${body.byteLength}`])
-  response.end(response.req.method === 'HEAD' ? undefined : body)
+  options.told(request, { principal: undefined, bytes: body.byteLength, error })
+  send(response, answered)
 }
