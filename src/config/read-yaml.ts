@@ -10,7 +10,7 @@ import { type Node, nullNode, type Origin } from './tree.ts'
 
 const MAX_TEXT = 1024 * 1024
 const MAX_DEPTH = 64
-const MAX_NODES = 50_000
+const MAX_NODES = 500_000
 const MAX_ALIASES = 1000
 const PLAIN_TAGS = new Set(
   ['bool', 'int', 'float', 'null', 'timestamp'].map((name) => `tag:yaml.org,2002:${name}`),
