@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Principal } from '../auth/principal.ts'
 import type { Actor } from '../metadata/actor.ts'
 import { type ApiContext, type ApiOptions, HEADERS } from './options.ts'
-import { createCallerOf, createIsSecure, type Found } from './caller.ts'
+import { createCallerOf, createIsSecure, type Found, lookAgain } from './caller.ts'
 import { contract, type RouteName } from './contract.ts'
 import type { AnyRoute } from './contract-route.ts'
 import { endedCookie } from './cookie.ts'
@@ -33,7 +33,7 @@ export function createAnswer(
     const { incoming, arrived } = c.env
     checkBefore(route, incoming)
     const found = await callerOf(incoming, arrived)
-    const { caller } = found
+    let { caller } = found
     c.set('principal', caller.principal)
     options.limit?.(incoming, caller.principal)
     const headers = new Headers(HEADERS)
@@ -44,6 +44,10 @@ export function createAnswer(
     try {
       permitFound(route, found)
       input = await readInput(route, c)
+      if (route.body !== undefined && signIn !== undefined) {
+        caller = await lookAgain(signIn, caller)
+        permitCaller(route.permission, caller)
+      }
       const accessNow = await signIn?.access.current()
       if (accessNow !== undefined) permitPatterns(route.permission, input as never, caller, accessNow)
       let etag: string | undefined

@@ -100,6 +100,19 @@ async function namedBy({ db }: SignInPart, header: string): Promise<{ name: stri
   }
 }
 
+/**
+ * A body can take its time: whoever sent it is looked at again after it, as they are now.
+ * @throws Problem UNAUTHENTICATED
+ */
+export async function lookAgain({ accounts }: SignInPart, caller: Caller): Promise<Caller> {
+  const { account, via, principal } = caller
+  // Of these nothing is known but what came with the request.
+  if (account === undefined || via === 'certificate' || principal.kind === 'workload') return caller
+  const now = await accounts.find(principal.id, account.secretId)
+  if (now?.stamp === account.stamp) return { ...caller, account: now, principal: now.principal }
+  throw new Problem('UNAUTHENTICATED', 'your account was changed meanwhile: sign in again')
+}
+
 /** Whether the browser that asks came over TLS, as far as can be known. */
 export function createIsSecure(publicUrl: string | undefined): (request: IncomingMessage) => boolean {
   const own = publicUrl === undefined ? undefined : new URL(publicUrl)

@@ -186,6 +186,33 @@ test('who leaves in the middle of a body is no error of the server', async () =>
   assert.doesNotMatch(log(), /level=error msg="a request to the management/)
 })
 
+test('who is no administrator any more when the body is there is none', async () => {
+  const { port, ask } = shared()
+  await ask('PATCH /users/bob', { as: 'admin', json: { isAdministrator: true } })
+  assert.equal((await ask('GET /users', { as: 'bob' })).status, 200)
+  const slow = async (meanwhile: object, body: string): Promise<string> => {
+    const socket = connect(port, '127.0.0.1')
+    let text = ''
+    const closed = new Promise((resolve) => socket.on('close', resolve))
+    socket.on('data', (piece: Buffer) => (text += piece.toString()))
+    socket.write(
+      'PATCH /api/v1/users/carol HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n' +
+        `Content-Length: ${body.length}\r\nAuthorization: ${basic('bob')}\r\n\r\n${body.slice(0, 5)}`,
+    )
+    await sleep(200)
+    assert.equal((await ask('PATCH /users/bob', { as: 'admin', json: meanwhile })).status, 200)
+    socket.write(body.slice(5))
+    await closed
+    return text.split('\r\n')[0] ?? ''
+  }
+  assert.match(await slow({}, '{"isAdministrator":false}'), / 200 /)
+  assert.match(await slow({ isAdministrator: false }, '{"isAdministrator":true}'), / 403 /)
+  await ask('PATCH /users/bob', { as: 'admin', json: { isAdministrator: true } })
+  assert.match(await slow({ disabled: true }, '{"isAdministrator":true}'), / 401 /)
+  assert.equal((await ask('GET /users/carol', { as: 'admin' })).body.isAdministrator, false)
+  await ask('PATCH /users/bob', { as: 'admin', json: { disabled: false } })
+})
+
 test('lists come in pages that are whole, in order, and say where they go on', async () => {
   const registry = shared()
   for (let n = 0; n < 7; n++) await made(registry, 'POST /groups', { as: 'admin', json: { name: `g${n}` } })

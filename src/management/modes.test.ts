@@ -68,7 +68,7 @@ test('below a prefix, the API is below it, and nowhere else', async (t) => {
   assert.equal((await registry.ask('GET //hub/api/v1/hub/api/v1/me')).status, 404)
 })
 
-test('the access log names who asked, and the metrics say api', async (t) => {
+test('the log says what was refused, and why', async (t) => {
   const registry = await startManaged(t)
   await populate(registry)
   await registry.ask('GET /users', { as: 'carol' })
