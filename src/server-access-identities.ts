@@ -70,7 +70,8 @@ export async function openIdentities(options: Options): Promise<IdentityParts> {
   const byForm = [...(hasUsers ? [secrets] : []), ...elsewhere.byForm]
   const accounts = createAccounts({
     sources: [...byForm, ...byName, ...elsewhere.vouching],
-    findBySecret: (id) => findBySecret(id, secrets, refresh),
+    // Without rules there are no robots and no limits of tokens, so that what was given for these counts no more.
+    findBySecret: (id) => (hasUsers ? findBySecret(id, secrets, refresh) : refresh.findById(id)),
     completed,
   })
   const refresh = createRefreshTokens({ db, accounts, audit, clock })

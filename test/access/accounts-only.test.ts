@@ -10,6 +10,10 @@ import { startServer } from '../lib/start-server.ts'
 import { afterwards, temporaryFolder } from '../lib/temporary.ts'
 import { basicOf } from './subject.ts'
 
+// oxlint-disable-next-line typescript/no-explicit-any -- what came is looked at, not relied on
+type Answered = any
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
+
 const lineOf = async (name: string, password: string): Promise<string> =>
   `${name}:${await bcrypt({ password, salt: Buffer.alloc(16, name), costFactor: 5, outputType: 'encoded' })}\n`
 
@@ -76,4 +80,59 @@ test('htpasswd alone: Basic, the token service beside it, and a file that change
   await sleep(1100)
   assert.equal(await status(UPLOAD, basicOf('bob', 'of bob')), 503)
   assert.equal(await status(UPLOAD), 401)
+})
+
+test('what robots and personal tokens were given while there were rules is worth nothing without them', async (t) => {
+  const folder = temporaryFolder(t, 'rules-gone')
+  const path = join(folder, 'htpasswd')
+  writeFileSync(path, await lineOf('alice', 'of alice'))
+  const shared = {
+    version: 0.1,
+    storage: { filesystem: { rootdirectory: join(folder, 'data') } },
+    http: { addr: '127.0.0.1:0' },
+    auth: { htpasswd: { realm: 'tests', path } },
+  }
+  const start = async (config: Record<string, unknown>) => {
+    const server = await startServer({ root: '', config: { ...shared, ...config } })
+    afterwards(t, () => server.stop())
+    const http = createHttpClient(server.url)
+    afterwards(t, () => http.close())
+    const post = async (at: string, body: unknown, headers: Record<string, string>) => {
+      const text = body instanceof URLSearchParams ? body.toString() : JSON.stringify(body)
+      const answer = await http.ask(at, { method: 'POST', headers, body: Buffer.from(text) })
+      return { status: answer.status, body: JSON.parse(answer.body.toString() || '{}') as Answered }
+    }
+    const token = (fields: Record<string, string>) =>
+      post('/token', new URLSearchParams({ scope: 'repository:other:pull,push', ...fields }), FORM)
+    return { server, http, post, token }
+  }
+  const rules = await start({ access: { administrator: { password: 'of the administrator' } } })
+  const json = (authorization: string) => ({ authorization, 'content-type': 'application/json' })
+  const scopes = [{ repositories: 'team/app', actions: ['pull'] }]
+  const robot = await rules.post(
+    '/api/v1/robots',
+    { name: 'ci', scopes },
+    json(basicOf('admin', 'of the administrator')),
+  )
+  const personal = await rules.post('/api/v1/tokens', { scopes }, json(basicOf('alice', 'of alice')))
+  const given: { whose: string; access: string; refresh: string }[] = []
+  for (const [username, password] of [
+    ['ci', robot.body.secret.secret],
+    ['alice', personal.body.secret],
+  ] as [string, string][]) {
+    const { status, body } = await rules.token({
+      ...{ grant_type: 'password', username, password, access_type: 'offline' },
+    })
+    assert.equal(status, 200)
+    given.push({ whose: username, access: body.token, refresh: body.refresh_token })
+  }
+  await rules.server.stop()
+
+  const without = await start({})
+  for (const { whose, access, refresh } of given) {
+    const { status } = await without.token({ grant_type: 'refresh_token', refresh_token: refresh })
+    assert.equal(status, 401, `the refresh token of ${whose}`)
+    const ping = await without.http.ask('/v2/', { headers: { authorization: `Bearer ${access}` } })
+    assert.equal(ping.status, 401, `the token of ${whose}`)
+  }
 })
