@@ -75,7 +75,7 @@ async function answer(
     asked.permissions = permissions
     if (permissions.length > 0) {
       if (settings.readOnly) refuseWrites(method)
-      const found = settings.gate.authenticate(request)
+      const found = authenticate(settings, request)
       asked.principal = found instanceof Promise ? await found : found
       settings.limit?.(request, asked.principal)
       for (const permission of permissions) {
@@ -88,6 +88,24 @@ async function answer(
     await entry.handle({ settings, request, response, route, call }, route)
   } catch (thrown) {
     sendError(asked, thrown)
+  }
+}
+
+/** Who comes with credentials that are not taken counts as everybody does: by the address. */
+function authenticate(
+  { gate, limit }: Settings,
+  request: IncomingMessage,
+): ReturnType<typeof gate.authenticate> {
+  if (limit === undefined) return gate.authenticate(request)
+  const refused = (error: unknown): never => {
+    limit(request, anonymousPrincipal)
+    throw error
+  }
+  try {
+    const found = gate.authenticate(request)
+    return found instanceof Promise ? found.catch(refused) : found
+  } catch (error) {
+    return refused(error)
   }
 }
 

@@ -80,6 +80,18 @@ test('requests are limited per address; what has a body is not refused, and coun
   assert.equal((await ask('GET', '/v2/', '192.0.2.2')).status, 200, 'another address')
 })
 
+test('tokens that are none count as requests of their address', async (t) => {
+  const client = await openRegistry(t, {
+    REGISTRY_RATELIMITS_REQUESTS: '1',
+    REGISTRY_RATELIMITS_BURST: '5',
+    REGISTRY_ACCESS_ADMINISTRATOR_PASSWORD: 'of the administrator',
+  })
+  const ask = (address: string) => client.ask('GET', '/v2/', from(address, 'Bearer no.such.token'))
+  for (let i = 0; i < 5; i++) assert.equal((await ask('192.0.2.1')).status, 401)
+  assert.equal(waitIn(await ask('192.0.2.1')), 1)
+  assert.equal((await ask('192.0.2.2')).status, 401, 'another address')
+})
+
 test('bytes that are pulled are limited, and no answer is cut off', async (t) => {
   const client = await openRegistry(t, { REGISTRY_RATELIMITS_BYTES: '1KiB' })
   const blob = blobOf('large', 500_000)
