@@ -1,7 +1,7 @@
 /** The gate: Authorization header → Principal, and Principal × Permission → Verdict. */
 import type { IncomingMessage } from 'node:http'
 import type { RegistryError } from '../oci/error.ts'
-import type { Guard, Permission, Verdict } from './permission.ts'
+import type { Permission, Verdict } from './permission.ts'
 import { openPrincipal, type Principal } from './principal.ts'
 
 /** A request that was refused with 401. */
@@ -30,6 +30,3 @@ export type Gate = {
 export function createOpenGate(): Gate {
   return { authenticate: () => openPrincipal, authorize: () => 'allowed', challenge: () => undefined }
 }
-
-/** The guard of a registry that is open to everyone. */
-export const openGuard: Guard = { may: () => true, mayMoveTags: () => true, mayList: () => true }

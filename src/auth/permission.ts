@@ -1,4 +1,5 @@
 /** What a route asks for before its handler runs; the actions are those of Distribution's token scopes. */
+import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Principal } from './principal.ts'
 
@@ -38,4 +39,22 @@ export type Guard = {
    * and not for the repositories in it.
    */
   mayList(principal: Principal, repository: RepositoryName): boolean | Promise<boolean>
+}
+
+/**
+ * What somebody is told who may not do that. By names only, so that it is the same whether the repository is there or
+ * not.
+ */
+export function refusalOf(
+  { kind, name }: Pick<Principal, 'kind' | 'name'>,
+  action: RepositoryAction,
+  repository: RepositoryName,
+): RegistryError {
+  if (kind === 'anonymous') return new RegistryError('UNAUTHORIZED')
+  const who = kind === 'robot' ? `robot:${name}` : name
+  const how = kind === 'workload' ? '' : ` ("berth access explain ${who} ${action} ${repository}")`
+  return new RegistryError(
+    'DENIED',
+    `${name} may not ${action} here: ask who runs this registry, and can see why${how}`,
+  )
 }

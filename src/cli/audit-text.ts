@@ -16,13 +16,23 @@ export function auditCells(row: AuditRow, now: number, isWide: boolean): string[
   return [
     cellText(row.at, now),
     fit(row.principalName, isWide ? Infinity : 24) || '-',
-    `${fit(row.act)}${outcome}${times}`,
+    `${didOf(row)}${outcome}${times}`,
     fit(row.address) || '-',
     ...(isWide
       ? [fit(row.principalId), fit(row.requestId) || '-', fit(row.client) || '-', fit(detail) || '-']
       : []),
     fit(row.target),
   ]
+}
+
+const KINDS: ReadonlySet<string> = new Set(['user', 'group', 'robot', 'secret', 'rule'])
+
+/** `secret revoke`: of a change, also which, by the command's or the route's verb. */
+function didOf({ act, principalId, client, detail }: AuditRow): string {
+  if (!KINDS.has(act)) return fit(act)
+  const route = typeof detail?.['route'] === 'string' ? /^[a-z]+/.exec(detail['route'])?.[0] : undefined
+  const verb = principalId === 'command' ? client.split(' ').at(-1) : route
+  return fit(verb === undefined ? act : `${act} ${verb}`)
 }
 
 /** What JSON leaves as it is and a terminal acts on. */

@@ -3,8 +3,8 @@
  * becomes an answer here and nowhere else.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Verdict } from '../auth/permission.ts'
-import { anonymousPrincipal } from '../auth/principal.ts'
+import { type Permission, refusalOf, type Verdict } from '../auth/permission.ts'
+import { anonymousPrincipal, type Principal } from '../auth/principal.ts'
 import { RegistryError } from '../oci/error.ts'
 import { createBodyMemory } from './body.ts'
 import { createErrorSender, type Asked, type ErrorSender } from './error.ts'
@@ -81,7 +81,7 @@ async function answer(
       for (const permission of permissions) {
         const given = settings.gate.authorize(asked.principal, permission)
         const verdict = given instanceof Promise ? await given : given
-        if (verdict !== 'allowed') throw refusal(verdict)
+        if (verdict !== 'allowed') throw refusal(verdict, asked.principal, permission)
       }
     }
     const call = new HttpCall(asked.principal ?? anonymousPrincipal, requestId, request, response, settings)
@@ -122,6 +122,12 @@ function refuseWrites(method: string): void {
   throw new RegistryError('UNSUPPORTED', 'this registry is read-only at the moment: nothing can be changed')
 }
 
-function refusal(verdict: Exclude<Verdict, 'allowed'>): RegistryError {
-  return new RegistryError(verdict === 'denied' ? 'DENIED' : 'UNAUTHORIZED')
+function refusal(
+  verdict: Exclude<Verdict, 'allowed'>,
+  principal: Principal,
+  permission: Permission,
+): RegistryError {
+  if (verdict !== 'denied') return new RegistryError('UNAUTHORIZED')
+  if (permission.on !== 'repository') return new RegistryError('DENIED')
+  return refusalOf(principal, permission.action, permission.repository)
 }

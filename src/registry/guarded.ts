@@ -4,9 +4,8 @@
  * beside its repository: the source of a mount, the repositories of a list, the tags that a push moves.
  */
 import { setTimeout } from 'node:timers/promises'
-import type { Guard, RepositoryAction } from '../auth/permission.ts'
+import { type Guard, refusalOf, type RepositoryAction } from '../auth/permission.ts'
 import { createTurns } from '../lib/turns.ts'
-import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Call, FoundNames, IsReadable, NamePage, Page, Registry } from './registry.ts'
 
@@ -18,6 +17,7 @@ const SOURCES_LOOKED_AT_MS = 2
 
 /** Names of a list that are looked at between two turns of the event loop. */
 const PAGE = 1000
+
 /**
  * Where the guard answers at once, a verb costs one call more, and no promise. Lists show what who asks may pull.
  * Every verb throws UNAUTHORIZED (to anonymous) or DENIED besides its own errors.
@@ -31,10 +31,14 @@ export function createGuardedRegistry(registry: Registry, guard: Guard): Registr
     name: RepositoryName,
     work: () => Promise<T>,
   ): Promise<T> {
-    const may = guard.may(call.principal, action, name)
+    const { principal } = call
+    const may = guard.may(principal, action, name)
     if (may === true) return work()
-    if (may === false) return Promise.reject(refusal(call))
-    return may.then((isAllowed) => (isAllowed ? work() : Promise.reject(refusal(call))))
+    if (may === false) return Promise.reject(refusalOf(principal, action, name))
+    return may.then((isAllowed) => {
+      if (isAllowed) return work()
+      throw refusalOf(principal, action, name)
+    })
   }
 
   const listedFor =
@@ -133,8 +137,4 @@ export function createGuardedRegistry(registry: Registry, guard: Guard): Registr
     listRepositories,
     searchRepositories,
   } satisfies Registry
-}
-
-function refusal({ principal }: Call): RegistryError {
-  return new RegistryError(principal.kind === 'anonymous' ? 'UNAUTHORIZED' : 'DENIED')
 }
