@@ -50,6 +50,27 @@ function fixture() {
   return { guard, check, guess, guessFor, pass: (ms: number) => (now += ms) }
 }
 
+test('guesses at the same time are no more than one after the other', () => {
+  const { guard, check, pass } = fixture()
+  for (let i = 0; i < 5; i++) assert.equal(check('alice'), 0, 'one of five')
+  for (let i = 0; i < 100; i++) assert.equal(check('alice'), 1, 'one more, while those are looked at')
+  assert.equal(check('alice', '198.51.100.7'), 0, 'from elsewhere')
+  assert.equal(check('bob'), 0, 'somebody else')
+  guard.failed('alice', HERE)
+  assert.equal(check('alice'), 1, 'four are looked at, and one was wrong')
+  guard.gaveUp('alice', HERE)
+  assert.equal(check('alice'), 0, 'one was not looked at in the end')
+  for (let i = 0; i < 4; i++) guard.failed('alice', HERE)
+  assert.equal(check('alice'), 1, 'five were wrong')
+  pass(SECOND)
+  assert.equal(check('alice'), 0)
+  pass(10 * SECOND)
+  assert.equal(check('alice'), 1, 'however long it takes')
+  guard.succeeded('alice', HERE)
+  for (let i = 0; i < 10; i++) assert.equal(check('alice'), 0, 'who is known')
+  assert.equal(check('alice'), 1)
+})
+
 test('five guesses are free; then each wait is twice as long, up to five minutes', () => {
   const { guess, check, pass } = fixture()
   for (let i = 0; i < 5; i++) assert.equal(guess('alice'), 0)
@@ -92,9 +113,10 @@ test('many at the same time do not get around the waiting', () => {
   assert.equal(looked.length, 1, 'one of them is looked at')
   guard.failed('alice', HERE)
   assert.equal(check('alice'), 4)
-  // What became of one that was looked at is never told (a directory that is away): the next may try soon.
+  // One that could not be looked at (a directory that is away): the next may try soon.
   pass(4 * SECOND)
   assert.deepEqual([check('alice'), check('alice')], [0, 5])
+  guard.gaveUp('alice', HERE)
   pass(5 * SECOND)
   assert.equal(check('alice'), 0)
 })
@@ -127,6 +149,7 @@ test('a fleet behind one address, where some machines go on with a wrong passwor
     pass(SECOND)
     if (second % 600 !== 0) continue
     assert.equal(check('another-robot'), 0, `somebody new there, after ${second} s`)
+    guard.gaveUp('another-robot', HERE)
   }
   assert.ok(looked < 10 * 6 * 15, `${looked} wrong passwords were hashed`)
   // The others of the same account, with the right password, which nobody remembers any more.

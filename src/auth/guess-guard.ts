@@ -57,6 +57,7 @@ export function createGuessGuard({
   const addresses = createBackOff({ ...rules, forgivenPerHour: 60, most: MOST_ADDRESSES })
   const names = createBackOff({ ...rules, forgivenPerHour: 60, most: MOST_NAMES })
   const known = createKnown()
+  const looking = createLooking()
   const figures: GuessFigures = { failed: 0, refused: 0 }
 
   function patienceOf(name: string, source: string): Patience {
@@ -85,10 +86,15 @@ export function createGuessGuard({
       const isKnown = patience === OF_PAIR_KNOWN
       const wait = pairs.waitOf(pair, patience)
       if (wait > 0) refuse(wait, 'for this name from this address')
+      // Those that are being looked at may all be wrong.
+      const others = looking.of(pair)
+      if (others > 0 && pairs.failuresOf(pair) + others >= patience.free)
+        refuse(SECOND, 'for this name from this address')
       const waitOfAddress = isKnown ? 0 : addresses.waitOf(source, OF_ADDRESS)
       if (waitOfAddress > 0) refuse(waitOfAddress, 'from this address')
       const waitOfName = isKnown ? 0 : names.waitOf(name, OF_NAME)
       if (waitOfName > 0) refuse(waitOfName, 'for this name')
+      looking.begin(pair)
       pairs.begin(pair, patience)
       if (isKnown) return
       addresses.begin(source, OF_ADDRESS)
@@ -98,21 +104,39 @@ export function createGuessGuard({
       const [name, source] = [nameKey(given), sourceOf(address)]
       const pair = `${source} ${name}`
       figures.failed += 1
+      looking.end(pair)
       addresses.failed(source, pairs.failuresOf(pair) < OF_PAIR.free ? 1 : AGAIN)
       names.failed(name)
       pairs.failed(pair)
     },
     succeeded(given, address) {
       const [name, source] = [nameKey(given), sourceOf(address)]
+      looking.end(`${source} ${name}`)
       pairs.forgive(`${source} ${name}`)
       known.add(name, source)
     },
+    gaveUp: (given, address) => looking.end(`${sourceOf(address)} ${nameKey(given)}`),
   }
 }
 
 /** `Alice`, `alice ` and `ＡＬＩＣＥ` can be one account of a directory. */
 function nameKey(name: string): string {
   return name.slice(0, LONGEST_NAME).normalize('NFKC').toLowerCase().trim().replace(/\s+/g, ' ')
+}
+
+/** How many are being looked at, of each pair: as many keys as attempts that wait for their answer. */
+function createLooking() {
+  const counts = new Map<string, number>()
+  const of = (pair: string): number => counts.get(pair) ?? 0
+  return {
+    of,
+    begin: (pair: string): void => void counts.set(pair, of(pair) + 1),
+    end(pair: string): void {
+      const left = of(pair) - 1
+      if (left > 0) counts.set(pair, left)
+      else counts.delete(pair)
+    },
+  }
 }
 
 /** Where each account has signed in from, the latest ones. Only who has a right password gets in here. */

@@ -62,7 +62,10 @@ async function askByName(
 ): Promise<Account | 'wrong'> {
   const { guesses } = options
   guesses.check(attempt.name, attempt.address)
-  const found = await findByName(options, attempt)
+  const found = await findByName(options, attempt).catch((error: unknown) => {
+    guesses.gaveUp(attempt.name, attempt.address)
+    throw error
+  })
   if (found === 'wrong') guesses.failed(attempt.name, attempt.address)
   else guesses.succeeded(attempt.name, attempt.address)
   record(options, found === 'wrong' ? 'refused' : 'done', attempt, asking, found)
