@@ -80,7 +80,7 @@ export async function openSigningIn(
 }
 
 async function makeAdministrator(
-  { config, metadata, clock, log, say }: AccessOptions,
+  { config, reloadable, metadata, clock, log, say }: AccessOptions,
   hasher: Parameters<typeof ensureAdministrator>[0]['hasher'],
   { administrators }: FileAccess,
 ): Promise<void> {
@@ -90,6 +90,7 @@ async function makeAdministrator(
     hasher,
     configured: { name, password },
     named: administrators,
+    file: reloadable?.file,
     log,
     say,
     now: () => clock.now(),

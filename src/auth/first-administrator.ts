@@ -14,6 +14,8 @@ type FirstAdministratorParts = {
   configured: { readonly name: string; readonly password: string | undefined }
   /** `access.administrators`: where it names anybody, there is an administrator. */
   named: { readonly size: number }
+  /** The configuration file, as commands are told of it; absent: there is none. */
+  file?: string | undefined
   log: Logger
   /** Is given the random password, once; to a terminal or a container's log, past the logger. */
   say: (text: string) => void
@@ -33,7 +35,7 @@ export async function ensureAdministrator(parts: FirstAdministratorParts): Promi
   }
 }
 
-async function make({ db, hasher, configured, log, say, now }: FirstAdministratorParts): Promise<void> {
+async function make({ db, hasher, configured, file, log, say, now }: FirstAdministratorParts): Promise<void> {
   const { name } = configured
   const password = configured.password ?? randomCharacters(24)
   const user = {
@@ -53,7 +55,7 @@ async function make({ db, hasher, configured, log, say, now }: FirstAdministrato
       )
       return
     case 'created':
-      if (configured.password === undefined) say(shownOnce(name, password))
+      if (configured.password === undefined) say(shownOnce(name, password, file))
       else log.info(`made the first administrator, ${name}, with the password of the configuration`)
   }
 }
@@ -69,14 +71,14 @@ function starter(now: number): Actor {
   }
 }
 
-function shownOnce(name: string, password: string): string {
+function shownOnce(name: string, password: string, file: string | undefined): string {
   return `
 berth: there was no administrator, so one was made, who may do everything in this registry:
 
     name      ${name}
     password  ${password}
 
-This is shown once and kept nowhere. To change it: berth user passwd ${name}
+This is shown once and kept nowhere. To change it: berth user passwd ${name}${file === undefined ? '' : ` -c ${file}`}
 
 `
 }

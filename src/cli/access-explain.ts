@@ -163,11 +163,15 @@ async function askerOf({ loaded, data }: Rules, { who, groups }: Question): Prom
   const isAdmin = user?.isAdmin === true || membership.isAdministrator(name, all)
   const notes: string[] = []
   const barred = user?.disabledAt === undefined ? undefined : 'is disabled'
-  if (user === undefined && isAccessOn(loaded))
-    notes.push(
-      `${name} is no user of the database; this is how it is for one of htpasswd, LDAP or a certificate`,
-    )
+  if (user === undefined && isAccessOn(loaded)) notes.push(await noUser(db, name))
   return { principal: { ...principal, isAdmin }, notes, barred }
+}
+
+async function noUser(db: Db, name: string): Promise<string> {
+  const robot = await findRobotByName(db, name)
+  return robot === undefined
+    ? `${name} is no user of the database; this is how it is for one of htpasswd, LDAP or a certificate (groups of those: --group)`
+    : `this is how it is for a person; ${name} is a robot: for that one, say robot:${name}`
 }
 
 function textOf({ who, action, named }: Question, { explanation, groups, notes }: Answer): string {

@@ -1,12 +1,15 @@
 /** `berth access set` and `berth access remove`. */
 import { checkRule } from '../auth/rules/check-rule.ts'
+import { findRobotByName } from '../metadata/access/robots.ts'
 import { findRule, removeRule, setRule } from '../metadata/access/rules.ts'
+import type { Db } from '../metadata/database.ts'
 import { isAccessOn, ruleOfFile, withRules } from './access-data.ts'
 import { CONFIG_OPTION, parseArguments } from './arguments.ts'
 import type { Io } from './command.ts'
 import { operator } from './operator.ts'
 import { recordAudit } from './record-audit.ts'
 import { refuse, refuseUse } from './refusal.ts'
+import { fit } from './table.ts'
 
 export async function setOf(args: readonly string[], io: Io): Promise<number> {
   const parsed = parseArguments('access set', args, CONFIG_OPTION, 1001, io)
@@ -33,8 +36,20 @@ export async function setOf(args: readonly string[], io: Io): Promise<number> {
     await recordAudit({ io, data }, actor, 'rule', pattern, { allow: entries.join(' ') })
     io.stdout.write(`The rule for ${pattern} is ${outcome === 'created' ? 'made' : 'another one'} now.\n`)
     noteOff(io, isAccessOn(loaded))
+    await noteRobots(io, data.metadata.db, Object.keys(given))
     return 0
   })
+}
+
+/** A rule for a person of a robot's name is easily written, and gives the robot nothing. */
+async function noteRobots(io: Io, db: Db, entries: readonly string[]): Promise<void> {
+  for (const entry of entries.filter((who) => who.startsWith('user:'))) {
+    const name = entry.slice('user:'.length)
+    if ((await findRobotByName(db, name)) !== undefined)
+      io.stderr.write(
+        `Note: ${fit(name)} is a robot, and ${fit(entry)} means a person: write robot:${fit(name)}.\n`,
+      )
+  }
 }
 
 /** @returns a string says what is wrong */

@@ -18,7 +18,7 @@ list      Shows all rules, more specific ones first: those of the configuration 
 set       Makes the rule of the database for a pattern, or puts this one in its place; it holds with the next request.
           WHO is anonymous (everybody), signed-in (every person who signed in), user:NAME, group:NAME, robot:NAME or
           claim:NAME. ACTIONS are some of pull, push, create, delete and admin, with commas; none of them gives nothing:
-            berth access set 'team/**' group:devs=pull,push user:ci=pull,create
+            berth access set 'team/**' group:devs=pull,push robot:ci=pull,create
             berth access set 'secret/**' group:security=pull,push,delete
             berth access set 'attic/**' anonymous=
           PATTERN is in quotes, for the shell: names joined by /, * for any one, {user} for the name of the person who

@@ -178,7 +178,7 @@ test('explain says who decides, where that stands, and ends with 0 or 3', async 
   })
   await berth('access', 'set', '{user}/**', 'signed-in=pull,push')
   const unknown = (name: string) =>
-    `  ${name} is no user of the database; this is how it is for one of htpasswd, LDAP or a certificate\n`
+    `  ${name} is no user of the database; this is how it is for one of htpasswd, LDAP or a certificate (groups of those: --group)\n`
   const cases: [string[], number, string][] = [
     [
       ['dana', 'push', 'team/app:1'],
@@ -253,6 +253,12 @@ test('explain knows the users, groups and robots of the database', async (t) => 
     '  its own scopes give it pull, push there',
   ])
   assert.deepEqual(await asked('root', 'delete', 'team/app'), [0, '  root is an administrator'])
+  const mistaken = await berth('access', 'set', 'x/**', 'user:ci=pull', 'user:dana=pull')
+  assert.equal(mistaken.err, 'Note: ci is a robot, and user:ci means a person: write robot:ci.\n')
+  assert.match(
+    (await berth('access', 'explain', 'ci', 'pull', 'x/y')).out,
+    /ci is a robot: .* say robot:ci\n/,
+  )
   await berth('user', 'disable', 'dana')
   await berth('robot', 'disable', 'ci')
   assert.deepEqual(await asked('dana', 'pull', 'team/app'), [
