@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { compileRules, createAccessNow } from '../auth/rules/access-now.ts'
 import { fileAccessOf, saysTheSame } from '../auth/rules/file-access.ts'
 import { user } from '../auth/rules/rules.fixture.ts'
-import { anonymousPrincipal } from '../auth/principal.ts'
+import { anonymousPrincipal, type Principal } from '../auth/principal.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import { LEAST, load, loadFile, mistakesOf } from './files.fixture.ts'
 import { showConfig } from './show.ts'
@@ -225,8 +225,9 @@ test('the example of the page works as the page says', () => {
   assert.equal(may('eve', 'pull', 'secret/plan'), false)
   assert.equal(may('sam', 'pull', 'secret/plan', 'security'), true)
   assert.equal(may('dana', 'push', 'team/app', 'devs'), true)
-  assert.equal(may('ci', 'push', 'team/app'), true)
-  assert.equal(now.mayMoveTags(user('ci'), 'team/app' as RepositoryName), false)
+  const ci: Principal = { ...user('ci'), kind: 'robot' }
+  assert.equal(now.may(ci, 'push', 'team/app' as RepositoryName), true)
+  assert.equal(now.mayMoveTags(ci, 'team/app' as RepositoryName), false)
   assert.equal(may('eve', 'push', 'eve/app'), true)
   assert.equal(may('eve', 'push', 'dana/app'), true) // no rule matches: signed-in
 })
