@@ -29,7 +29,7 @@ export type IdentityParts = {
   refresh: RefreshTokens
   guesses: { readonly figures: GuessFigures }
   certificateOf: CertificateOf | undefined
-  /** What the log calls the places where names are known. */
+  /** The places where names are known, in the order in which they are asked. */
   sources: readonly string[]
 }
 

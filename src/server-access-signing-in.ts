@@ -75,7 +75,7 @@ export async function openSigningIn(
       own: ofFile && { hasher, membership, file: () => fileAccess() ?? ofFile },
     },
     ...(inFile.reload !== undefined && { reload: inFile.reload }),
-    welcome: welcomeOf(ofFile, identity.sources),
+    welcome: welcomeOf(config, ofFile, identity.sources),
   }
 }
 
@@ -106,11 +106,21 @@ function realmOf({ auth }: Config): string {
   return auth.htpasswd?.realm || 'berth'
 }
 
-function welcomeOf(ofFile: FileAccess | undefined, sources: readonly string[]): string {
-  const known = `names are known to: ${sources.join(', ')}`
-  if (ofFile === undefined) return `who signs in may do everything, nobody else anything; ${known}`
+/** As people call the places where names are known; what is left out goes by its form. */
+const PLACES: Readonly<Record<string, string>> = {
+  users: 'the database',
+  htpasswd: 'htpasswd',
+  ldap: 'LDAP',
+  workloads: 'issuers of workloads',
+  certificates: 'client certificates',
+}
+
+function welcomeOf({ storage }: Config, ofFile: FileAccess | undefined, sources: readonly string[]): string {
+  const known = `names are known to: ${sources.flatMap((source) => PLACES[source] ?? []).join(', ')}`
+  const deletes = storage.delete.enabled ? '' : ' (deletes are off)'
+  if (ofFile === undefined) return `who signs in may do everything${deletes}, nobody else anything; ${known}`
   const otherwise = describeDefaults(ofFile.defaults)
-  return `rules decide who may do what ("berth access explain" says why); ${otherwise}; ${known}`
+  return `rules decide who may do what ("berth access explain" says why); ${otherwise}${deletes}; ${known}`
 }
 
 /** Who wrote the file is not known here. */
