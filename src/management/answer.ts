@@ -49,7 +49,8 @@ export function createAnswer(
         permitCaller(route.permission, caller)
       }
       const accessNow = await signIn?.access.current()
-      if (accessNow !== undefined) permitPatterns(route.permission, input as never, caller, accessNow)
+      const reach = accessNow && createReach(accessNow, caller.principal)
+      if (reach !== undefined) await permitPatterns(route.permission, input as never, reach)
       let etag: string | undefined
       const exchange = {
         ...input,
@@ -58,7 +59,7 @@ export function createAnswer(
         detail,
         actor: actorOf(caller, now()),
         precondition: preconditionOf(route, incoming),
-        reach: accessNow && createReach(accessNow, caller.principal),
+        reach,
         setEtag: (value: string) => (etag = value),
         request: incoming,
         actedAs: (principal: Principal) => (by = principal),

@@ -1,5 +1,6 @@
 /** One request to the API, as its handler sees it. */
 import type { IncomingMessage } from 'node:http'
+import { setImmediate } from 'node:timers/promises'
 import type { AccessNow } from '../auth/access.ts'
 import type { Account } from '../auth/identity.ts'
 import type { Principal } from '../auth/principal.ts'
@@ -31,23 +32,37 @@ export function isSignedIn(caller: Caller): caller is SignedIn {
 
 /** What a delegate has in hand. */
 export type Reach = {
-  covers(pattern: string): boolean
+  covers(pattern: string): Promise<boolean>
   /** All of them; of none at all, only who may do everything. */
-  coversAll(scopes: readonly { readonly repositories: string }[]): boolean
+  coversAll(patterns: readonly string[]): Promise<boolean>
 }
+
+/** Whoever has a part in hand can write rules in it of which one pattern takes long: others are answered in between. */
+const MOST_BUSY_MS = 10
 
 /** Patterns come again and again in a list, and are worked out once. */
 export function createReach(now: AccessNow, principal: Principal): Reach {
   const known = new Map<string, boolean>()
-  const covers = (pattern: string): boolean => {
-    let may = known.get(pattern)
-    if (may === undefined) known.set(pattern, (may = now.mayAdminister(principal, pattern)))
+  let busyMs = 0
+  async function workOut(pattern: string): Promise<boolean> {
+    if (busyMs > MOST_BUSY_MS) {
+      await setImmediate()
+      busyMs = 0
+    }
+    const began = performance.now()
+    const may = now.mayAdminister(principal, pattern)
+    busyMs += performance.now() - began
+    known.set(pattern, may)
     return may
   }
+  const covers = async (pattern: string): Promise<boolean> => known.get(pattern) ?? workOut(pattern)
   return {
     covers,
-    coversAll: (scopes) =>
-      scopes.length === 0 ? covers('**') : scopes.every(({ repositories }) => covers(repositories)),
+    async coversAll(patterns) {
+      for (const pattern of patterns.length === 0 ? ['**'] : patterns)
+        if (!(await covers(pattern))) return false
+      return true
+    },
   }
 }
 

@@ -79,7 +79,7 @@ export function createRobotHandlers({
       const robot = await existing(name, reach)
       const { description, scopes, disabled } = body
       const expiresAt = futureOf(body.expiresAt, now())
-      if (scopes !== undefined && !reach.coversAll(scopes))
+      if (scopes !== undefined && !(await reach.coversAll(scopes.map(({ repositories }) => repositories))))
         throw new Problem('DENIED', 'only who has admin on all that the scopes name may give them')
       const change: RobotChange = {
         ...(description !== undefined && { description }),

@@ -1,7 +1,6 @@
 /** Whether a caller may use a route, by what its contract says, before anything is looked up. */
-import type { AccessNow } from '../auth/access.ts'
 import type { ApiPermission, PermissionWord } from './contract-route.ts'
-import { type Caller, isSignedIn } from './exchange.ts'
+import { type Caller, isSignedIn, type Reach } from './exchange.ts'
 import { notFound, Problem } from './problem.ts'
 
 /**
@@ -43,16 +42,20 @@ const WHY_NOT: Readonly<Record<PermissionWord, (caller: Caller) => string | unde
  * Of a route for those who administer patterns: after its input was read.
  * @throws Problem DENIED, NOT_FOUND
  */
-export function permitPatterns<Input>(
+export async function permitPatterns<Input>(
   permission: ApiPermission<Input>,
   input: Input,
-  { principal }: Caller,
-  now: AccessNow,
-): void {
+  reach: Reach,
+): Promise<void> {
   if (typeof permission === 'string') return
   const patterns = permission.administers(input)
-  const lacking = patterns.find((pattern) => !now.mayAdminister(principal, pattern))
+  const lacking = await firstBeyond(reach, patterns)
   if (lacking === undefined && patterns.length > 0) return
   if (permission.otherwise === 'absent') throw notFound(`rule for ${lacking ?? '**'}`)
   throw new Problem('DENIED', `only who has admin on all of ${lacking ?? '**'} may do this`)
+}
+
+async function firstBeyond(reach: Reach, patterns: readonly string[]): Promise<string | undefined> {
+  for (const pattern of patterns) if (!(await reach.covers(pattern))) return pattern
+  return undefined
 }

@@ -46,10 +46,11 @@ export function createRobotReach({
 
   return {
     async isInHand(reach, { name, scopes }) {
-      if (!reach.coversAll(scopes)) return false
-      if (reach.covers('**')) return true
+      if (!(await reach.coversAll(scopes.map(({ repositories }) => repositories)))) return false
+      if (await reach.covers('**')) return true
       if ((await membership.groupsOf(`robot:${name}`)).length > 0) return false
-      return (await rulesNaming(name)).every((pattern) => reach.covers(pattern))
+      const naming = await rulesNaming(name)
+      return naming.length === 0 || reach.coversAll(naming)
     },
   }
 }

@@ -301,3 +301,32 @@ test('a rule that would leave its maker out is refused', async (t) => {
   assert.match(refused.body.errors[0].detail, /"user:alice": \["admin"\]/)
   assert.equal((await put({ 'user:carol': ['pull'], 'group:leads': ['admin'] })).status, 200)
 })
+
+test('who has a part in hand cannot keep others waiting by rules that are hard to look through', async (t) => {
+  const registry = await startManaged(t)
+  await populate(registry)
+  const { ask } = registry
+  // At each of three places one of many words: whether alice has all of it is a question of 35 × 35 × 35 names.
+  for (const stars of ['', '*/', '*/*/'])
+    for (let word = 0; word < 34; word++) {
+      const json = { allow: { 'user:alice': ['admin'] } }
+      const headers = { 'if-none-match': '*' }
+      await made(registry, `PUT /rules/team-a/${stars}w${word}/x`, { as: 'admin', json, headers }, 200)
+    }
+  const scopes = Array.from({ length: 100 }, (_, index) => ({
+    repositories: `team-a/*/*/*/y${index}`,
+    actions: ['pull'],
+  }))
+  const robot = ask('POST /robots', { as: 'alice', json: { name: 'ci', scopes } })
+  let isOver = false
+  const over = robot.then(() => (isOver = true))
+  let longest = 0
+  while (!isOver) {
+    const began = performance.now()
+    await ask('GET /system')
+    longest = Math.max(longest, performance.now() - began)
+  }
+  await over
+  assert.equal((await robot).status, 201)
+  assert.ok(longest < 1000, `somebody waited for ${Math.round(longest)} ms`)
+})
