@@ -3,6 +3,7 @@
  * What is kept counts only while the account is as it was: each time it is looked at again, by `find`.
  */
 import { createHmac, randomBytes } from 'node:crypto'
+import { createBoundedMap } from '../lib/bounded-map.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Account, Attempt, IdentitySource } from './identity.ts'
 
@@ -48,7 +49,7 @@ export function createVerifiedCredentials({
 }: Options): VerifiedCredentials {
   // Nothing that could be compared with anything outlives the process.
   const secret = randomBytes(32)
-  const kept = new Map<string, Kept>()
+  const kept = createBoundedMap<Kept>({ most })
   const underWay = new Map<string, Promise<Answer>>()
 
   const keyOf = ({ name, password }: Credentials): string =>
@@ -56,19 +57,16 @@ export function createVerifiedCredentials({
 
   const keep = (key: string, { principal: { id }, stamp, expiresAt = Infinity }: Account): void => {
     const until = Math.min(clock.now() + (ages[id.slice(0, id.indexOf(':'))] ?? age), expiresAt)
-    kept.delete(key)
     if (until > clock.now()) kept.set(key, { id, stamp, until })
-    if (kept.size <= most) return
-    const [oldest] = kept.keys()
-    if (oldest !== undefined) kept.delete(oldest)
+    else kept.delete(key)
   }
   /** Whether what was right a moment ago is so still: the account as it is now. */
   const hold = (key: string, was: Kept, now: Account | undefined): Account | undefined => {
     const isSame = now?.stamp === was.stamp && (now.expiresAt ?? Infinity) > clock.now()
     if (kept.get(key) === was) {
-      kept.delete(key)
       // Put back as the newest.
       if (isSame) kept.set(key, was)
+      else kept.delete(key)
     }
     return isSame ? now : undefined
   }

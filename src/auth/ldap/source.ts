@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { createBoundedMap } from '../../lib/bounded-map.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/logger.ts'
 import { RegistryError } from '../../oci/error.ts'
@@ -164,14 +165,11 @@ const nobodyIn = ({ nameattribute, userbase }: LdapOptions): string =>
 
 /** What the directory said, for as long as it holds. */
 function createKept(clock: Clock, cache: number) {
-  const kept = new Map<string, { account: Account | undefined; at: number }>()
+  const kept = createBoundedMap<{ account: Account | undefined; at: number }>({ most: MOST_KEPT })
   const asking = new Map<string, Promise<Account | undefined>>()
   return {
     keep(name: string, account: Account | undefined): void {
-      kept.delete(name)
       if (cache > 0) kept.set(name, { account, at: clock.now() })
-      const [oldest] = kept.keys()
-      if (kept.size > MOST_KEPT && oldest !== undefined) kept.delete(oldest)
     },
     find(name: string): { account: Account | undefined } | undefined {
       const known = kept.get(name)

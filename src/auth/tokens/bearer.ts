@@ -3,6 +3,7 @@
  * it ends, and each request sees whether what it came from still stands: by comparing the object that is another one as
  * soon as anything changed, and by looking at the account again where it is.
  */
+import { createBoundedMap } from '../../lib/bounded-map.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Access, AccessNow } from '../access.ts'
 import type { Accounts } from '../accounts.ts'
@@ -43,7 +44,7 @@ type Options = {
 }
 
 export function createBearerTokens({ signed, accounts, access, clock }: Options): BearerTokens {
-  const known = createKnown()
+  const known = createBoundedMap<Known>({ most: MOST_KNOWN, mostCharacters: MOST_CHARACTERS })
   const arriving = new Map<string, Promise<Known>>()
 
   async function look(claims: TokenClaims): Promise<Known> {
@@ -138,26 +139,4 @@ async function holderOf(
     throw invalidToken('its account is gone, or was given another password')
   }
   return { principal: account.principal, account }
-}
-
-/** Bounded by number and by characters; the oldest goes first. */
-function createKnown() {
-  const entries = new Map<string, Known>()
-  let characters = 0
-  const drop = (header: string): void => {
-    if (entries.delete(header)) characters -= header.length
-  }
-  return {
-    get: (header: string): Known | undefined => entries.get(header),
-    delete: drop,
-    set(header: string, entry: Known): void {
-      drop(header)
-      entries.set(header, entry)
-      characters += header.length
-      for (const oldest of entries.keys()) {
-        if (entries.size <= MOST_KNOWN && characters <= MOST_CHARACTERS) break
-        drop(oldest)
-      }
-    },
-  }
 }

@@ -3,6 +3,7 @@
  * the password.
  */
 import { createHash } from 'node:crypto'
+import { createBoundedMap } from '../../lib/bounded-map.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { GuardedFetch } from '../../lib/guarded-fetch.ts'
 import type { Logger } from '../../lib/logger.ts'
@@ -139,7 +140,7 @@ type Verified = { account: Account; keys: unknown }
 
 /** By its text: Kubernetes sends the same one with each request of a pull. */
 function createVerified() {
-  const entries = new Map<string, Verified>()
+  const entries = createBoundedMap<Verified>({ most: MOST_VERIFIED })
   return {
     get(token: string, keys: unknown, now: number): Account | undefined {
       const found = entries.get(token)
@@ -148,12 +149,6 @@ function createVerified() {
       entries.delete(token)
       return undefined
     },
-    put(token: string, verified: Verified): void {
-      entries.set(token, verified)
-      for (const oldest of entries.keys()) {
-        if (entries.size <= MOST_VERIFIED) break
-        entries.delete(oldest)
-      }
-    },
+    put: (token: string, verified: Verified): void => entries.set(token, verified),
   }
 }
