@@ -1,8 +1,9 @@
 /** Robots: accounts of programs, which hold secrets and have scopes of their own. */
 import { type Actor, actorParams } from '../actor.ts'
 import type { Db, Row, SqlValue, Statement, Step } from '../database.ts'
-import { type AccessColumns, journalGone, journalRow, journalSet } from './journal.ts'
+import { type AccessColumns, journalRow, journalSet } from './journal.ts'
 import { IS_NEW_ID, writeNew } from './new-row.ts'
+import { removeAccount } from './remove-account.ts'
 import { readScopes, type StoredScope, writeScopes } from './scopes.ts'
 import { type Taken, whyTaken } from './users.ts'
 import { ACCESS_SCOPE, RAISE_ACCESS_VERSION } from './version.ts'
@@ -53,14 +54,6 @@ const CHANGE: Statement = {
         WHERE id = :id`,
 }
 const REMOVE: Statement = { name: 'remove-robot', sql: 'DELETE FROM robots WHERE id = :id' }
-const LEAVE_GROUPS: Statement = {
-  name: 'robot-leaves-groups',
-  sql: 'DELETE FROM group_members WHERE member = :member',
-}
-const REMOVE_SECRETS: Statement = {
-  name: 'remove-secrets-of-robot',
-  sql: 'DELETE FROM secrets WHERE holder = :holder',
-}
 
 const byId = (id: number): string => `robot #${id}`
 
@@ -166,24 +159,7 @@ export async function removeRobot(
   { id, name }: Pick<RobotRow, 'id' | 'name'>,
   actor: Actor,
 ): Promise<boolean> {
-  const [member, holder] = [`robot:${name}`, `robot:${id}`]
-  const outcome = await db.write({
-    steps: [
-      { statement: REMOVE, expect: 1 },
-      { statement: LEAVE_GROUPS },
-      { statement: REMOVE_SECRETS },
-      RAISE_ACCESS_VERSION,
-    ],
-    params: { id, member, holder },
-    touches: [ACCESS_SCOPE],
-    journal: [
-      journalGone('robots', { id }, actor),
-      journalGone('group_members', { member }, actor),
-      journalGone('secrets', { holder }, actor),
-    ],
-    frees: true,
-  })
-  return outcome.done
+  return removeAccount(db, { table: 'robots', id, name, remove: REMOVE }, actor)
 }
 
 function robotOf(row: Row): RobotRow {

@@ -1,8 +1,9 @@
 /** Berth's own users. */
 import { type Actor, actorParams } from '../actor.ts'
 import type { Db, JournalEntry, Params, Row, Statement, Step } from '../database.ts'
-import { journalGone, journalRow, journalSet } from './journal.ts'
+import { journalRow, journalSet } from './journal.ts'
 import { IS_NEW_ID, writeNew } from './new-row.ts'
+import { removeAccount } from './remove-account.ts'
 import { ACCESS_SCOPE, RAISE_ACCESS_VERSION } from './version.ts'
 
 export type UserRow = {
@@ -108,14 +109,6 @@ const ENABLE: Statement = {
   sql: 'UPDATE users SET disabled_at = NULL WHERE id = :id',
 }
 const REMOVE: Statement = { name: 'remove-user', sql: 'DELETE FROM users WHERE id = :id' }
-const LEAVE_GROUPS: Statement = {
-  name: 'user-leaves-groups',
-  sql: 'DELETE FROM group_members WHERE member = :member',
-}
-const REMOVE_SECRETS: Statement = {
-  name: 'remove-secrets-of-user',
-  sql: 'DELETE FROM secrets WHERE holder = :holder',
-}
 
 const byName = (name: string): string => `user ${name}`
 const byId = (id: number): string => `user #${id}`
@@ -303,25 +296,7 @@ export async function removeUser(
   actor: Actor,
   conditions: readonly Step[] = [],
 ): Promise<boolean> {
-  const [member, holder] = [`user:${name}`, `user:${id}`]
-  const outcome = await db.write({
-    steps: [
-      ...conditions,
-      { statement: REMOVE, expect: 1 },
-      { statement: LEAVE_GROUPS },
-      { statement: REMOVE_SECRETS },
-      RAISE_ACCESS_VERSION,
-    ],
-    params: { id, member, holder },
-    touches: [ACCESS_SCOPE],
-    journal: [
-      journalGone('users', { id }, actor),
-      journalGone('group_members', { member }, actor),
-      journalGone('secrets', { holder }, actor),
-    ],
-    frees: true,
-  })
-  return outcome.done
+  return removeAccount(db, { table: 'users', id, name, remove: REMOVE, conditions }, actor)
 }
 
 function commonOf(row: Row): Omit<UserRow, 'password' | 'stamp'> {
