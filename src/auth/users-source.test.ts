@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { addMember, removeGroup } from '../metadata/access/groups.ts'
-import { changeUser, removeUser } from '../metadata/access/users.ts'
+import { changeUser, removeUser } from '../metadata/access/user-changes.ts'
 import { ACTOR, withAccounts } from './accounts.fixture.ts'
 import type { Account } from './identity.ts'
 

@@ -2,15 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import { whyNoUserName } from '../auth/names.ts'
 import { createPasswordHasher } from '../auth/passwords/create-hasher.ts'
-import {
-  changeUser,
-  createUser,
-  findUserByName,
-  hasAdministrator,
-  removeUser,
-  type UserChange,
-  type UserRow,
-} from '../metadata/access/users.ts'
+import { changeUser, removeUser, type UserChange } from '../metadata/access/user-changes.ts'
+import { createUser, findUserByName, hasAdministrator, type UserRow } from '../metadata/access/users.ts'
 import type { Actor } from '../metadata/actor.ts'
 import type { Db } from '../metadata/database.ts'
 import type { OpenedData } from '../storage.ts'

@@ -4,15 +4,17 @@ import { whyNoPassword, whyNoUserName } from '../auth/names.ts'
 import type { Step } from '../metadata/database.ts'
 import {
   changeUser,
+  KEEPS_AN_ADMINISTRATOR,
+  removeUser,
+  type UserChange,
+} from '../metadata/access/user-changes.ts'
+import {
   createUser,
   findListedUser,
   findUserById,
   findUserByName,
   type ListedUser,
   listUsers,
-  KEEPS_AN_ADMINISTRATOR,
-  removeUser,
-  type UserChange,
   type UserRow,
 } from '../metadata/access/users.ts'
 import type { Actor } from '../metadata/actor.ts'

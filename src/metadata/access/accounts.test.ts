@@ -24,8 +24,8 @@ import {
   removeRobot,
 } from './robots.ts'
 import { addSecret, findSecretById } from './secrets.ts'
+import { changeUser, removeUser } from './user-changes.ts'
 import {
-  changeUser,
   createFirstAdministrator,
   createUser,
   findUserById,
@@ -33,7 +33,6 @@ import {
   hasAdministrator,
   listUsers,
   recallUserById,
-  removeUser,
 } from './users.ts'
 import { findAccessVersion } from './version.ts'
 
