@@ -17,23 +17,22 @@ import { createHostedRegistry } from './registry/hosted.ts'
 import type { HostedRules } from './registry/hosted-parts.ts'
 import type { Registry } from './registry/registry.ts'
 import { type AccessMode, type AccessParts, openAccess, tokenPathOf } from './server-access.ts'
+import { createRefusalRecorder } from './server-audit.ts'
 import { createDispatch, type Place } from './server-dispatch.ts'
+import { openDebug, openHealth, withProbes } from './server-health.ts'
 import { registerAccessMetrics, registerCollectionMetrics } from './server-metrics.ts'
 import { createRequestObserver, type RequestObserver } from './server-observe.ts'
 import { addressOf, rulesOf, scrubOf, tlsOf } from './server-rules.ts'
-import { createRefusalRecorder } from './server-audit.ts'
 import { type Limits, openLimits } from './server-limits.ts'
 import type { Reloadable } from './server-reload.ts'
 import { startTakeover } from './server-takeover.ts'
 import { type AccessLog, noAccessLog } from './serving/access-log.ts'
 import { createClientAddress } from './serving/client-address.ts'
-import { createDebugServer } from './serving/debug.ts'
-import { createHealth, type Health } from './serving/health.ts'
-import { fileCheck, httpCheck, tcpCheck } from './serving/health-checks.ts'
+import type { Health } from './serving/health.ts'
 import { createListener, type Handler, type Listener } from './serving/listener.ts'
 import { createMetrics, type Metrics } from './serving/metrics.ts'
 import { createObserver } from './serving/observe.ts'
-import { createProbes, type Probes } from './serving/probes.ts'
+import { createProbes } from './serving/probes.ts'
 import { openStorage, type Storage } from './storage.ts'
 import { createTakeoverRegistry } from './takeover/takeover-registry.ts'
 
@@ -85,36 +84,17 @@ async function compose(
 ): Promise<RunningServer> {
   const { config, log } = options
   const clock = systemClock
-  const { metadata, store, dataFolder } = await openStorage(options, closers)
-  const pulls = createPullRecorder(metadata.db, () => clock.now())
-  const { processId, boot } = metadata
-  const rules = rulesOf(config)
-  const hosted = createHostedRegistry({ db: metadata.db, store, clock, log, pulls, processId, boot, rules })
-  closers.push(async () => hosted.close())
-  const whole = await withTakeover(hosted, options, { metadata, dataFolder }, closers)
-  const figures = createCollectionFigures()
-  closers.push(startTasks(options, metadata, store, pulls, figures))
-
+  const { storage, rules, whole, figures } = await openDomain(options, closers)
+  const { metadata, store, dataFolder } = storage
   const metrics = await createMetrics(config.http.debug.prometheus.enabled)
   registerCollectionMetrics(metrics, figures)
-  const health = createHealth({ clock, log })
-  registerChecks(health, config, store)
-  health.start()
-  closers.push(() => health.stop())
+  const health = openHealth({ config, store, clock, log, closers })
   const state = { isClosing: false }
   const probes = createProbes({
     health,
     notReady: () => (state.isClosing ? 'the registry is shutting down' : undefined),
   })
-  const observer = createRequestObserver(
-    createObserver({
-      log,
-      accessLog: options.accessLog ?? noAccessLog,
-      metrics,
-      clock,
-      addressOf: createClientAddress(config.http.trustedproxies),
-    }),
-  )
+  const observer = observerOf(options, metrics)
   const limits = openLimits(config, clock, observer.addressOf)
   const access = await openAccess({
     config,
@@ -156,6 +136,33 @@ async function compose(
     ...(tls && { tls }),
   })
   return running({ listener, dataFolder, access, closeAll, state, drainMs: config.http.draintimeout })
+}
+
+type Domain = { storage: Storage; rules: HostedRules; whole: Registry; figures: CollectionFigures }
+
+/** What is stored, the verbs on it, and what is done to it in the background. */
+async function openDomain(options: ServerOptions, closers: Closers): Promise<Domain> {
+  const { config, log } = options
+  const clock = systemClock
+  const storage = await openStorage(options, closers)
+  const { metadata, store } = storage
+  const { db, processId, boot } = metadata
+  const pulls = createPullRecorder(db, () => clock.now())
+  const rules = rulesOf(config)
+  const hosted = createHostedRegistry({ db, store, clock, log, pulls, processId, boot, rules })
+  closers.push(async () => hosted.close())
+  const whole = await withTakeover(hosted, options, storage, closers)
+  const figures = createCollectionFigures()
+  closers.push(startTasks(options, metadata, store, pulls, figures))
+  return { storage, rules, whole, figures }
+}
+
+function observerOf(
+  { config, log, accessLog = noAccessLog }: ServerOptions,
+  metrics: Metrics,
+): RequestObserver {
+  const addressOf = createClientAddress(config.http.trustedproxies)
+  return createRequestObserver(createObserver({ log, accessLog, metrics, clock: systemClock, addressOf }))
 }
 
 type ProtocolParts = {
@@ -267,60 +274,6 @@ function startTasks(
   return async () => {
     await schedule.stop()
     await pulls.flush().catch((error: unknown) => log.warn('the last pull counts were lost', { error }))
-  }
-}
-
-function registerChecks(health: Health, { health: checks }: Config, store: BlobStore): void {
-  const timing = ({ interval, threshold }: { interval: number; threshold: number }) => ({
-    intervalMs: interval,
-    threshold,
-  })
-  if (checks.storagedriver.enabled)
-    health.register('storagedriver', () => store.probe(), timing(checks.storagedriver))
-  for (const check of checks.file) health.register(check.file, fileCheck(check.file), timing(check))
-  for (const check of checks.http) {
-    const { uri, timeout, interval } = check
-    health.register(uri, httpCheck(uri, check), { ...timing(check), timeoutMs: timeout || interval })
-  }
-  for (const check of checks.tcp) {
-    const { addr, timeout, interval } = check
-    health.register(addr, tcpCheck(addr), { ...timing(check), timeoutMs: timeout || interval })
-  }
-}
-
-async function openDebug(
-  { config, version, log }: ServerOptions,
-  health: Health,
-  probes: Probes,
-  metrics: Metrics,
-): Promise<Listener | undefined> {
-  const { addr, prometheus } = config.http.debug
-  if (!addr) return undefined
-  const listener = await createDebugServer({
-    address: addressOf({ addr, net: 'tcp' }),
-    health,
-    probes,
-    metrics,
-    version,
-    clock: systemClock,
-    log,
-    ...(prometheus.enabled && { metricsPath: prometheus.path }),
-  })
-  log.info(
-    `debug port: health${prometheus.enabled ? ` and metrics (${prometheus.path})` : ''} on ${listener.url}`,
-  )
-  return listener
-}
-
-/** Probes are answered before anything is logged or counted: they come every few seconds. */
-function withProbes(probes: Probes, next: Handler): Handler {
-  return (request, response) => {
-    const { url = '', method } = request
-    const probe = url.length < 64 && url.endsWith('z') ? probes(url) : undefined
-    if (probe === undefined || (method !== 'GET' && method !== 'HEAD')) return next(request, response)
-    const length = Buffer.byteLength(probe.body)
-    response.writeHead(probe.status, { 'Content-Type': probe.contentType, 'Content-Length': length })
-    response.end(method === 'HEAD' ? undefined : probe.body)
   }
 }
 
