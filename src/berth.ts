@@ -38,7 +38,7 @@ export type StartedRegistry = {
 }
 
 /**
- * Starts a registry that anyone who reaches it may use, with deletes on.
+ * Starts a registry that anyone who reaches it may use, unless settings of `access` or `auth` say otherwise, with deletes on.
  * @throws ConfigError for settings that are wrong; Error with what to do for a port or folder that cannot be had
  */
 export async function startRegistry(options: StartRegistryOptions = {}): Promise<StartedRegistry> {

@@ -20,7 +20,9 @@ listens on port 5000, keeps its data in ./data and lets anyone pull, push and de
 Every setting can also come from the environment, e.g. REGISTRY_HTTP_ADDR=:8080 or
 REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=/srv/registry. "berth config show" prints what holds.
 
-Rules, groups and administrators of "access" are read again when the file changes, and at once on SIGHUP.
+With an "access" section, or REGISTRY_ACCESS_ENABLED=true, people and programs sign in, and rules say who may do what:
+the first start prints the password of an administrator, and "berth user", "robot" and "access" do the rest. Rules, groups
+and administrators of "access" in the file are read again when the file changes, and at once on SIGHUP.
 
 Ends on SIGTERM and SIGINT, after the requests that are running (http.draintimeout). A second signal ends it at once.
 `
