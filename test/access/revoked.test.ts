@@ -5,10 +5,12 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { request, type IncomingMessage } from 'node:http'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createHttpClient, type Answer } from '../lib/http-client.ts'
 import { startServer } from '../lib/start-server.ts'
@@ -17,6 +19,9 @@ import { basicOf } from './subject.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const NAME = 'repository:team/app:pull,push'
+
+const INDEX = 'application/vnd.oci.image.index.v1+json'
+const EMPTY_INDEX = JSON.stringify({ schemaVersion: 2, mediaType: INDEX, manifests: [] })
 
 async function startTwo(context: Ending) {
   const folder = temporaryFolder(context, 'revoked')
@@ -30,9 +35,11 @@ async function startTwo(context: Ending) {
   const file = join(folder, 'config.yml')
   writeFileSync(file, JSON.stringify(config))
   const servers = []
+  const urls: string[] = []
   for (let count = 0; count < 2; count += 1) {
     const server = await startServer({ root: '', config })
     afterwards(context, () => server.stop())
+    urls.push(server.url)
     const http = createHttpClient(server.url)
     afterwards(context, () => http.close())
     servers.push(http)
@@ -50,6 +57,23 @@ async function startTwo(context: Ending) {
     JSON.parse(answer.body.toString()) as { token: string; refresh_token: string }
   return {
     run,
+    /** A manifest of which only the beginning is sent; what comes back sends the rest, and gives the status. */
+    async slowPush(authorization: string, tag: string): Promise<() => Promise<number | undefined>> {
+      const headers = { authorization, 'content-type': INDEX, 'content-length': EMPTY_INDEX.length }
+      const push = request(`${urls[0]}/v2/team/app/manifests/${tag}`, {
+        method: 'PUT',
+        headers,
+        agent: false,
+      })
+      const answered = once(push, 'response') as Promise<[IncomingMessage]>
+      await new Promise((resolve) => push.write(EMPTY_INDEX.slice(0, 1), resolve))
+      return async () => {
+        push.end(EMPTY_INDEX.slice(1))
+        const [answer] = await answered
+        answer.resume()
+        return answer.statusCode
+      }
+    },
     /** Statuses of both for a push to be begun. */
     async statuses(authorization: string): Promise<string> {
       const ask = { method: 'POST', headers: { authorization } }
@@ -82,7 +106,7 @@ async function startTwo(context: Ending) {
 }
 
 test('what was taken away is good for no request more, in any process', { timeout: 120_000 }, async (t) => {
-  const { run, statuses, token, refreshToken, refreshed } = await startTwo(t)
+  const { run, statuses, token, refreshToken, refreshed, slowPush } = await startTwo(t)
   const addUser = (name: string, password = 'the first password') =>
     run(['user', 'add', name, '--password-stdin'], password)
   await addUser('alice')
@@ -153,6 +177,19 @@ test('what was taken away is good for no request more, in any process', { timeou
     await addUser('bob')
     assert.equal(await statuses(again), '401 401')
     assert.equal(await statuses(bob), '202 202')
+  })
+
+  await t.test('a manifest that is sent slowly is of who its sender is when all of it is there', async () => {
+    await addUser('carol')
+    await run(['access', 'set', 'team/**', 'user:carol=pull,push'])
+    const carol = basicOf('carol', 'the first password')
+    const kept = await slowPush(carol, 'kept')
+    const late = [await slowPush(carol, 'late'), await slowPush(await token(carol), 'late')]
+    await sleep(1100)
+    assert.equal(await kept(), 201)
+    await run(['user', 'disable', 'carol'])
+    for (const end of late) assert.equal(await end(), 401)
+    await run(['access', 'set', 'team/**', 'user:alice=pull,push', 'user:bob=pull,push'])
   })
 
   await t.test('a robot', async () => {
