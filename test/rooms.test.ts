@@ -50,7 +50,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   backup: ['oci', 'lib', 'metadata', 'blobs/blob-store.ts'],
   serving: ['oci', 'lib'],
   // The language of rules is one, in the file and everywhere.
-  config: ['oci', 'lib', 'auth/rules/pattern.ts', 'auth/rules/who.ts'],
+  config: ['oci', 'lib', 'auth/names.ts', 'auth/rules/pattern.ts', 'auth/rules/who.ts'],
   // The API for people and programs: a contract, and what answers it.
   management: ['oci', 'lib', 'auth', 'metadata', 'registry/registry.ts', 'serving/endpoint.ts'],
   cli: [

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { recordingLog } from '../../test/lib/recording-log.ts'
 import { temporaryFolder } from '../../test/lib/temporary.ts'
-import type { LogFields, Logger } from '../lib/logger.ts'
 import { createHtpasswdSource } from './htpasswd.ts'
 import type { Account, Attempt } from './identity.ts'
 import { createPasswordHasher } from './passwords/create-hasher.ts'
@@ -14,17 +14,6 @@ const OLD = '$2y$04$GZmGyn287kJVeHa9RYonUulwo6xjS51nh2Njtqp6vUHVp2CxcKaEa'
 const NEW = '$2y$04$Hs6GovDte7WsvjDhq.FMYeyjJZ4BM0hMjjMkLD8kSZXJaKB3DikjK'
 
 const attempt = (name: string, password: string): Attempt => ({ name, password, address: '192.0.2.1' })
-
-function recordingLog(): Logger & { lines: string[] } {
-  const lines: string[] = []
-  const write =
-    (level: string) =>
-    (message: string, fields: LogFields = {}): void =>
-      void lines.push(`${level} ${message} ${JSON.stringify(fields)}`)
-  const log = { enabled: () => true, error: write('error'), warn: write('warn'), info: write('info') }
-  const all = { ...log, debug: write('debug'), lines, with: (): Logger => all }
-  return all
-}
 
 function setUp(t: TestContext, text: string | null = `alice:${OLD}\nbob:${OLD}\nmd5:$apr1$abc$def\n`) {
   const folder = temporaryFolder(t, 'htpasswd')

@@ -1,4 +1,3 @@
-import type { LogFields, Logger } from '../../lib/logger.ts'
 import type { Account, Attempt } from '../identity.ts'
 import type { LdapOptions } from './source.ts'
 import { SEARCH } from './slapd.fixture.ts'
@@ -24,17 +23,6 @@ export const OPTIONS: Omit<LdapOptions, 'url'> = {
   groupattribute: 'cn',
   timeout: 3000,
   cache: 60_000,
-}
-
-export function recordingLog(): Logger & { lines: string[] } {
-  const lines: string[] = []
-  const write =
-    (level: string) =>
-    (message: string, fields: LogFields = {}): void =>
-      void lines.push(`${level} ${message} ${JSON.stringify(fields)}`)
-  const log = { enabled: () => true, error: write('error'), warn: write('warn'), info: write('info') }
-  const all = { ...log, debug: write('debug'), lines, with: (): Logger => all }
-  return all
 }
 
 export function movableClock(): { time: number; now(): number } {

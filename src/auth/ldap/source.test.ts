@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { Attribute, Change } from 'ldapts'
 import { missingPrograms } from '../../../test/lib/prerequisite.ts'
+import { recordingLog } from '../../../test/lib/recording-log.ts'
 import { startSlapd, type Slapd } from './slapd.fixture.ts'
-import { attempt, movableClock, OPTIONS, recordingLog, shown } from './source.fixture.ts'
+import { attempt, movableClock, OPTIONS, shown } from './source.fixture.ts'
 import { createLdapSource, type LdapOptions } from './source.ts'
 
 const skip = missingPrograms('slapd', 'slapadd', 'openssl')
