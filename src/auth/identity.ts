@@ -17,6 +17,8 @@ export type Account = {
    * with the password.
    */
   readonly stamp: string
+  /** Who it is, where a name may be somebody else's one day (a directory). Absent: nobody can tell, or the id says it. */
+  readonly person?: string
   /** Milliseconds since 1970: it ends then (an expiring secret). Absent: it does not. */
   readonly expiresAt?: number
   /** The row of `secrets` it signed in with, if it did with one: ends with that. */

@@ -159,6 +159,23 @@ test('a personal token of somebody whom another source knows ends where that one
     assert.equal(await stateOf(f, 'zoë', token), 'wrong')
   }))
 
+test('a personal token is for the person it was made for, whoever has the name now', () =>
+  withAccounts(async (f) => {
+    const principal = { id: 'ldap:zoë', name: 'zoë', kind: 'user', groups: [], claims: [] } as const
+    const account: Account = {
+      principal: { ...principal, isAdmin: false, grants: [] },
+      stamp: 's',
+      person: 'one',
+    }
+    f.elsewhere.set('ldap:zoë', account)
+    const token = await f.give('personal', 'ldap:zoë', 'zoë', { stamp: 'one' })
+    assert.notEqual(await stateOf(f, 'zoë', token), 'wrong')
+    f.elsewhere.set('ldap:zoë', { ...account, stamp: 'another password' })
+    assert.notEqual(await stateOf(f, 'zoë', token), 'wrong')
+    f.elsewhere.set('ldap:zoë', { ...account, stamp: 't', person: 'another' })
+    assert.equal(await stateOf(f, 'zoë', token), 'wrong')
+  }))
+
 test('where the owner’s source cannot be asked, that is said, and nobody is let in', () =>
   withAccounts(async (f) => {
     const token = await f.give('personal', 'ldap:zoë', 'zoë')

@@ -84,7 +84,9 @@ export function createSecretsSource(parts: SecretsSourceParts): SecretsSource {
 /** The account that a secret opens: what it may is cut to the secret's scopes, and it ends with whichever ends first. */
 function withSecret(account: Account | undefined, secret: SecretRow): Account | undefined {
   if (account === undefined) return undefined
-  if (secret.stamp !== undefined && secret.stamp !== account.stamp) return undefined
+  // A personal token that outlives the password is for the person it was made for all the same, not for who has the name.
+  const { stamp = account.stamp } = secret
+  if (stamp !== account.stamp && stamp !== account.person) return undefined
   const { scopes, expiresAt = Infinity } = secret
   const ends = Math.min(account.expiresAt ?? Infinity, expiresAt)
   const { principal } = account

@@ -33,7 +33,8 @@ export function createTokenHandlers({
     },
     async createToken({ body, caller: { principal }, actor, detail }) {
       // Who is known by nothing but a certificate, say, could not be looked at again.
-      if ((await accounts.find(principal.id, undefined)) === undefined)
+      const account = await accounts.find(principal.id, undefined)
+      if (account === undefined)
         throw new Problem('CONFLICT', 'an account of this kind has no personal tokens')
       if ((await liveSecretsOf(db, principal.id, 'personal', now())).length >= MOST_TOKENS)
         throw new Problem('CONFLICT', `a person has at most ${MOST_TOKENS} tokens: revoke one first`)
@@ -50,6 +51,7 @@ export function createTokenHandlers({
           holder: principal.id,
           holderName: principal.name,
           name,
+          ...(account.person !== undefined && { stamp: account.person }),
           ...(scopes != null && { scopes }),
           ...(expiresAt !== undefined && { expiresAt }),
         },

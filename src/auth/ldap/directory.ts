@@ -25,6 +25,8 @@ export type Person = {
   name: string
   /** Changes with the person behind the name, and with the password where the directory shows when it was changed. */
   stamp: string
+  /** Stays when everything else of the person changes; undefined: the directory does not say. */
+  person: string | undefined
 }
 
 /** What a directory says that cannot be meant; for the log. */
@@ -71,10 +73,18 @@ export async function findPerson(
   if (own === undefined || own === '')
     throw new Unclear(`the entry has ${names.length === 0 ? 'no' : 'several values of'} ${nameattribute}`)
   const parts = [...SAME_PERSON, ...CHANGED].map((attribute) => textsOf(entry, attribute).join())
-  const isSame = parts.slice(0, SAME_PERSON.length).some((part) => part !== '')
-  const stamp = createHash('sha256').update(JSON.stringify(isSame ? parts : [entry.dn, ...parts]))
-  return { dn: entry.dn, name: own, stamp: stamp.digest('base64url').slice(0, 22) }
+  const person = parts.slice(0, SAME_PERSON.length)
+  const isSame = person.some((part) => part !== '')
+  return {
+    dn: entry.dn,
+    name: own,
+    stamp: digestOf(isSame ? parts : [entry.dn, ...parts]),
+    person: isSame ? digestOf(person) : undefined,
+  }
 }
+
+const digestOf = (parts: readonly string[]): string =>
+  createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22)
 
 export async function findGroups(
   session: Session,

@@ -146,9 +146,12 @@ test('a changed password, another person of the same name, and nobody', { skip }
   const dn = 'uid=temporary,ou=people,dc=example,dc=org'
   const entry = { objectClass: 'inetOrgPerson', cn: 't', sn: 't', userPassword: 'first' }
   const stamps: (string | undefined)[] = []
+  const persons: (string | undefined)[] = []
   const look = async (): Promise<void> => {
     clock.time += 60_000
-    stamps.push((await source.find('ldap:temporary'))?.stamp)
+    const account = await source.find('ldap:temporary')
+    stamps.push(account?.stamp)
+    persons.push(account?.person)
   }
   await slapd.change((client) => client.add(dn, entry))
   await look()
@@ -167,12 +170,15 @@ test('a changed password, another person of the same name, and nobody', { skip }
   assert.equal(shown(await source.verify(attempt('temporary', 'second'))), 'ldap:temporary')
   await look()
   assert.notEqual(stamps[2], stamps[1])
+  assert.ok(persons[0] !== undefined)
+  assert.deepEqual(persons.slice(1), [persons[0], persons[0]], 'who it is does not change with the password')
   await slapd.change((client) => client.del(dn))
   await look()
   assert.equal(stamps[3], undefined)
   await slapd.change((client) => client.add(dn, entry))
   await look()
   assert.ok(stamps[4] !== undefined && !stamps.slice(0, 4).includes(stamps[4]))
+  assert.ok(persons[4] !== undefined && persons[4] !== persons[0], 'another one')
   await slapd.change((client) => client.del(dn))
 })
 

@@ -146,7 +146,7 @@ function createDirectory({ options, log }: Omit<Parts, 'clock'>) {
   }
 }
 
-function createAccount({ name, stamp }: Person, groups: readonly string[]): Account {
+function createAccount({ name, stamp, person }: Person, groups: readonly string[]): Account {
   const principal = {
     id: `${PREFIX}${name}`,
     name,
@@ -156,7 +156,7 @@ function createAccount({ name, stamp }: Person, groups: readonly string[]): Acco
     isAdmin: false,
     grants: [],
   } as const
-  return { principal, stamp }
+  return { principal, stamp, ...(person !== undefined && { person }) }
 }
 
 /** An entry that is not there. */

@@ -19,7 +19,10 @@ export type SecretRow = {
   /** A principal's id: `user:7`, `robot:3`, `htpasswd:alice`, `ldap:alice`. */
   readonly holder: string
   readonly holderName: string
-  /** The holder's when it was made; undefined: it outlives a change of the password. */
+  /**
+   * The holder's when it was made. Of a personal token: the person's, where a name can be somebody else's one day, so that
+   * it outlives a change of the password. Undefined: nothing of the kind is looked at.
+   */
   readonly stamp: string | undefined
   /** Of a refresh token: the secret that it was given for, with which it ends. */
   readonly parent: number | undefined
@@ -77,11 +80,6 @@ const REVOKE: Statement = {
 const REVOKE_CHILDREN: Statement = {
   name: 'revoke-children-of-secret',
   sql: 'UPDATE secrets SET revoked_at = :now WHERE parent = :id AND revoked_at IS NULL',
-}
-const REVOKE_OF_HOLDER: Statement = {
-  name: 'revoke-secrets-of-holder',
-  sql: `UPDATE secrets SET revoked_at = :now
-        WHERE holder = :holder AND kind IN (SELECT value FROM json_each(:kinds)) AND revoked_at IS NULL`,
 }
 const FORGET_EXPIRED: Statement = {
   name: 'forget-expired-secrets',
@@ -184,27 +182,6 @@ export async function revokeSecret(
     frees: true,
   })
   return outcome.done
-}
-
-/** All of these kinds that it holds. @returns how many */
-export async function revokeSecretsOf(
-  db: Db,
-  holder: string,
-  kinds: readonly SecretKind[],
-  actor: Actor,
-): Promise<number> {
-  const outcome = await db.write({
-    steps: [{ statement: REVOKE_OF_HOLDER }, RAISE_ACCESS_VERSION],
-    params: { holder, kinds: JSON.stringify(kinds), now: actor.now },
-    touches: [ACCESS_SCOPE],
-    journal: kinds
-      .filter(isJournaled)
-      .map((kind) =>
-        journalSet('secrets', { holder, kind, revoked_at: null }, { revoked_at: actor.now }, actor),
-      ),
-    frees: true,
-  })
-  return outcome.done ? (outcome.changes[0] ?? 0) : 0
 }
 
 /**
