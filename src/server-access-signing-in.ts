@@ -117,8 +117,8 @@ const PLACES: Readonly<Record<string, string>> = {
 
 function welcomeOf({ storage }: Config, ofFile: FileAccess | undefined, sources: readonly string[]): string {
   const known = `names are known to: ${sources.flatMap((source) => PLACES[source] ?? []).join(', ')}`
-  const deletes = storage.delete.enabled ? '' : ' (deletes are off)'
-  if (ofFile === undefined) return `who signs in may do everything${deletes}, nobody else anything; ${known}`
+  const deletes = storage.delete.enabled ? '' : '; deletes are off'
+  if (ofFile === undefined) return `who signs in may do everything, nobody else anything${deletes}; ${known}`
   const otherwise = describeDefaults(ofFile.defaults)
   return `rules decide who may do what ("berth access explain" says why); ${otherwise}${deletes}; ${known}`
 }

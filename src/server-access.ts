@@ -55,7 +55,7 @@ export type AccessOptions = {
   closers: Closers
 }
 
-export function accessModeOf({ auth, access }: Pick<Config, 'auth' | 'access'>): AccessMode {
+function accessModeOf({ auth, access }: Pick<Config, 'auth' | 'access'>): AccessMode {
   const { htpasswd, token, ldap, workloads, certificates } = auth
   if (access?.enabled === true) return 'access'
   if (token !== undefined) return 'issuer'

@@ -13,7 +13,7 @@ import {
 } from '../metadata/access/groups.ts'
 import { journalGone, journalRow, journalSet, replayAccess } from '../metadata/access/journal.ts'
 import { changeRobot, createRobot, removeRobot } from '../metadata/access/robots.ts'
-import { addSecret, revokeSecret, revokeSecretsOf, type SecretKind } from '../metadata/access/secrets.ts'
+import { addSecret, revokeSecret, type SecretKind } from '../metadata/access/secrets.ts'
 import { changeUser, removeUser } from '../metadata/access/user-changes.ts'
 import { createUser, findUserByName } from '../metadata/access/users.ts'
 import type { Db, JournalEntry } from '../metadata/database.ts'
@@ -82,8 +82,7 @@ async function after(db: Db): Promise<void> {
   await removeMember(db, 1, 'user:elsewhere', at(15))
   await removeGroup(db, 2, at(16))
   await revokeSecret(db, { id: 3, kind: 'robot' }, at(17))
-  await addOne(db, 'personal', 'user:2')
-  await revokeSecretsOf(db, 'user:2', ['personal', 'refresh'], at(18))
+  await revokeSecret(db, { id: await addOne(db, 'personal', 'user:2'), kind: 'personal' }, at(18))
   await addOne(db, 'personal', 'user:2')
   await addOne(db, 'refresh', 'user:2')
   await addOne(db, 'session', 'user:2')

@@ -121,7 +121,7 @@ export function createRobotHandlers({
 }
 
 /** More than a rotation ever needs. */
-export const MOST_SECRETS = 20
+const MOST_SECRETS = 20
 
 /**
  * Undefined: not said. Null: never.

@@ -2,7 +2,7 @@
 import type * as z from 'zod'
 import { type FieldError, Problem } from './problem.ts'
 
-export const MAX_BODY = 64 * 1024
+const MAX_BODY = 64 * 1024
 /** Levels of JSON; what the API takes has at most five. */
 const MAX_DEPTH = 16
 const MAX_ERRORS = 20

@@ -12,7 +12,7 @@ export type Listed<T> = { items: T[]; next: string | null }
 const CHUNK = 500
 
 /** @throws Problem INVALID */
-export function cursorName({ cursor }: PageAsked): string {
+function cursorName({ cursor }: PageAsked): string {
   if (cursor === undefined) return ''
   const text = Buffer.from(cursor, 'base64url').toString()
   if (text === '' || Buffer.from(text).toString('base64url') !== cursor) throw badCursor()

@@ -15,7 +15,7 @@ import { createVerifiedTokens } from './verified-tokens.ts'
 import type { TokenRules, VerifiedToken } from './verify-token.ts'
 
 /** What Distribution takes where `signingalgorithms` is empty. Those with a shared secret never fit a key of it. */
-export const DEFAULT_ALGORITHMS: readonly string[] = [
+const DEFAULT_ALGORITHMS: readonly string[] = [
   ...['EdDSA', 'HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512'],
   ...['ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512'],
 ]

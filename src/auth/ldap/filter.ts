@@ -4,7 +4,7 @@
  * Text as a value of a filter (RFC 4515, section 3): what has a meaning there has none any more. Other characters stand
  * as they are; the client encodes them.
  */
-export function escapeFilterValue(value: string): string {
+function escapeFilterValue(value: string): string {
   return value.replace(
     /[\\*()\0]/g,
     (character) => `\\${character.charCodeAt(0).toString(16).padStart(2, '0')}`,

@@ -23,7 +23,7 @@ export type PasswordHasher = {
 }
 
 /** In UTF-8. Some kinds take longer for a longer password, so there must be an end. */
-export const LONGEST_PASSWORD = 512
+const LONGEST_PASSWORD = 512
 
 /** Why nobody can have this password; undefined: somebody can. For people: it continues "the password". */
 export function passwordProblem(password: string): string | undefined {

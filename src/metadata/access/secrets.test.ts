@@ -14,7 +14,6 @@ import {
   type NewSecret,
   recallSecretById,
   revokeSecret,
-  revokeSecretsOf,
 } from './secrets.ts'
 import { createUser, listUsers } from './users.ts'
 import { createUseRecorder } from './uses.ts'
@@ -84,21 +83,6 @@ test('what is added at each sign-in leaves the version; what ends something rais
       [false, false, true],
     )
     assert.equal(await version(), first + 1)
-  }))
-
-test('all of a holder and of some kinds are revoked at once', () =>
-  withMetadata(['a'] as const, async ({ db }) => {
-    const kinds = ['robot', 'refresh', 'session', 'personal'] as const
-    const ids = []
-    for (const [n, kind] of kinds.entries()) ids.push(await addSecret(db, secret(n, { kind }), ACTOR))
-    const others = await addSecret(db, secret(9, { holder: 'robot:33', kind: 'refresh' }), ACTOR)
-    assert.equal(await revokeSecretsOf(db, 'robot:3', ['refresh', 'session'], ACTOR), 2)
-    assert.deepEqual(await Promise.all(ids.map((id) => isGood(db, id))), [true, false, false, true])
-    assert.equal(await isGood(db, others), true)
-    assert.deepEqual(
-      (await listSecretsOf(db, 'robot:3', 'refresh', 0, 10)).map(({ revokedAt }) => revokedAt),
-      [NOW],
-    )
   }))
 
 test('what has been of no use for a while is removed, the rest stays', () =>
