@@ -62,6 +62,7 @@ test('each request is one log line, one access line and one count', async () => 
     'http.response.duration': '',
   }
   assert.deepEqual(first, {
+    'auth.user.name': 'alice',
     'http.request.host': '',
     'http.request.id': 'mine-1',
     'http.request.method': 'PUT',

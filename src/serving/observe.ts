@@ -116,6 +116,7 @@ function logCompleted(
   const { headers } = req
   log[level](failed ? 'response completed with error' : 'response completed', {
     ...observation.fields,
+    'auth.user.name': observation.user,
     'http.request.contenttype': headers['content-type'],
     'http.request.host': headers.host,
     'http.request.id': observation.id,
