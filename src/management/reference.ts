@@ -24,7 +24,7 @@ What there is stays: fields, routes and parameters may be added, none is taken a
 
 \`\`\`sh
 curl -u admin:PASSWORD https://registry.example.com/api/v1/users
-curl -H "Authorization: Bearer $TOKEN" https://registry.example.com/api/v1/me?repository=team/app
+curl -H "Authorization: Bearer $TOKEN" "https://registry.example.com/api/v1/me?repository=team/app"
 \`\`\`
 
 No other site may read or send anything here: there is no CORS. A token with scopes is for its repositories: it manages robots and
