@@ -19,7 +19,7 @@ import {
 } from '../metadata/access/users.ts'
 import type { Actor } from '../metadata/actor.ts'
 import type { userRoutes } from './contract-accounts.ts'
-import type { HandlersOf } from './exchange.ts'
+import type { HandlersOf, SignedIn } from './exchange.ts'
 import type { SessionOpener } from './handle-sessions.ts'
 import type { AccessPart, SignInPart } from './mode.ts'
 import { pageOf, timeOf, timeOrNullOf } from './pages.ts'
@@ -116,6 +116,25 @@ export function createPasswordHandler(
   { db, identities, accounts, hasher }: Parts,
   open: SessionOpener,
 ): HandlersOf<'setPassword'> {
+  const underWay = new Set<string>()
+
+  async function change(
+    id: number,
+    asked: { current: string; new: string },
+    caller: SignedIn,
+    actor: Actor,
+  ): Promise<void> {
+    const { name } = caller.principal
+    // Guessing here is guessing as anywhere.
+    const proven = await identities.signIn({ name, password: asked.current }, caller)
+    if (proven.principal.id !== caller.principal.id || proven.secretId !== undefined)
+      throw invalidField('/current', 'this is not your password')
+    const password = await hasher.hash(asked.new)
+    const set = { set: 'password', password, stamp: newStamp(), wasStamp: proven.stamp } as const
+    if (!(await changeUser(db, id, set, actor)))
+      throw new Problem('CONFLICT', `the account ${name} was changed meanwhile: sign in again`)
+  }
+
   return {
     async setPassword({ body, caller, actor, headers, request }) {
       const { principal } = caller
@@ -126,15 +145,14 @@ export function createPasswordHandler(
           'your account is kept elsewhere (a file, a directory): change the password there',
         )
       checkPassword(body.new, '/new')
-      const { name } = principal
-      // Guessing here is guessing as anywhere.
-      const proven = await identities.signIn({ name, password: body.current }, caller)
-      if (proven.principal.id !== principal.id || proven.secretId !== undefined)
-        throw invalidField('/current', 'this is not your password')
-      const password = await hasher.hash(body.new)
-      const change = { set: 'password', password, stamp: newStamp(), wasStamp: proven.stamp } as const
-      if (!(await changeUser(db, Number(digits), change, actor)))
-        throw new Problem('CONFLICT', `the account ${name} was changed meanwhile: sign in again`)
+      // Only one of several would be taken, and making hashes of all would keep others from signing in.
+      if (underWay.has(digits)) throw new Problem('CONFLICT', 'your password is being changed: try again')
+      underWay.add(digits)
+      try {
+        await change(Number(digits), body, caller, actor)
+      } finally {
+        underWay.delete(digits)
+      }
       const account = await accounts.find(principal.id, undefined)
       if (caller.via === 'session' && account !== undefined) await open(account, actor, request, headers)
     },

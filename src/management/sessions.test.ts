@@ -212,3 +212,20 @@ test('a session ends when it is idle, and in any case after a week', () =>
     assert.equal(await sessions.find(old, ''), undefined)
     assert.equal(await sessions.find('x'.repeat(43), ''), undefined)
   }))
+
+test('who changes their password again and again keeps nobody from signing in', async () => {
+  const { ask } = shared()
+  await made(shared(), 'POST /users', { as: 'admin', json: { name: 'hasty', password: 'hasty-password' } })
+  const changes = Array.from({ length: 20 }, (_, index) =>
+    ask('PUT /me/password', {
+      as: 'hasty:hasty-password',
+      json: { current: 'hasty-password', new: `another-password-${index}` },
+    }),
+  )
+  const replies = await Promise.all(changes)
+  assert.equal(replies.filter(({ status }) => status === 204).length, 1)
+  const late = replies.filter(({ status }) => status === 409)
+  assert.ok(late.length > 0)
+  // No hash was made for any of them.
+  for (const { body } of late) assert.match(body.detail, /is being changed/)
+})
