@@ -96,6 +96,14 @@ test('why somebody may, or not', async () => {
   assert.equal((await explain('bob', 'repository=team-b/x&action=pull&who=anonymous')).allowed, false)
   assert.equal((await explain('bob', 'repository=team-b/x&action=pull&who=user:never-there')).allowed, false)
   assert.equal((await explain('admin', 'repository=team-b/x&action=push&who=user:admin')).allowed, true)
+  // Which names rules have is not told to who may do nothing there.
+  for (const who of ['', '&who=user:carol'])
+    assert.deepEqual(await explain('carol', `repository=team-b/x&action=pull${who}`), {
+      ...{ who: who === '' ? 'carol' : 'user:carol', action: 'pull', repository: 'team-b/x', allowed: false },
+      ...{ pattern: null, source: 'rules' },
+      why: 'nothing allows you anything in team-b/x: who has admin there can see why',
+    })
+  assert.equal((await explain('carol', 'repository=team-a/x&action=push')).pattern, 'team-a/**')
 })
 
 test('a secret is in one answer, and nowhere else', async (t) => {

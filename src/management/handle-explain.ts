@@ -1,9 +1,11 @@
 /** Whether somebody may do something, and why. */
+import type { AccessNow, Explanation } from '../auth/access.ts'
 import type { Membership } from '../auth/membership.ts'
 import { anonymousPrincipal, type Principal } from '../auth/principal.ts'
 import { parseWho } from '../auth/rules/who.ts'
 import { findRobotByName } from '../metadata/access/robots.ts'
 import { findUserByName } from '../metadata/access/users.ts'
+import type { RepositoryName } from '../oci/reference.ts'
 import type { explainRoutes } from './contract-access.ts'
 import type { HandlersOf } from './exchange.ts'
 import { shownSource } from './handle-rules.ts'
@@ -20,7 +22,9 @@ export function createExplainHandlers(parts: Parts): HandlersOf<keyof typeof exp
       if (!isOwn && !now.mayAdminister(principal, repository))
         throw new Problem('DENIED', `only who has admin on ${repository} may ask about others there`)
       const asked = isOwn ? principal : await principalOf(parts, who)
-      const { allowed, pattern, source, why } = now.explain(asked, action, repository)
+      const told = now.explain(asked, action, repository)
+      const { allowed, pattern, source, why } =
+        isOwn && isNothingThere(now, principal, repository) ? untold(repository) : told
       return {
         who: who ?? asked.name,
         action,
@@ -32,6 +36,18 @@ export function createExplainHandlers(parts: Parts): HandlersOf<keyof typeof exp
       }
     },
   }
+}
+
+function isNothingThere(now: AccessNow, principal: Principal, repository: RepositoryName): boolean {
+  return !(['pull', 'push', 'delete'] as const).some((action) =>
+    now.couldWithAnotherToken(principal, action, repository),
+  )
+}
+
+/** Patterns hold names, too: whoever may do nothing in a repository is not told whether a rule has its name. */
+function untold(repository: RepositoryName): Explanation {
+  const why = `nothing allows you anything in ${repository}: who has admin there can see why`
+  return { allowed: false, pattern: undefined, source: 'rules', why }
 }
 
 /**
