@@ -5,15 +5,7 @@
  * written (a full disk) waits, up to a bound; beyond it a line says that some are missing, until the next snapshot.
  * The journal of a new database begins with a line that says so; what was pruned of it is told by a file beside it.
  */
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { JournalEntry } from './database.ts'
 import { giveToOwner } from './private-file.ts'
