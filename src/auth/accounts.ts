@@ -1,9 +1,8 @@
 /** Accounts by their id, as they are now: what was given out before is looked at again with it. */
+import type { Waiting } from '../lib/waiting.ts'
 import type { Account, IdentitySource } from './identity.ts'
 import type { Principal } from './principal.ts'
 import type { Completed } from './with-membership.ts'
-
-type Waiting<T> = T | Promise<T>
 
 export type Accounts = {
   /**
@@ -17,8 +16,6 @@ export type Accounts = {
    * not asked any more.
    */
   vouched(principal: Principal): Waiting<Principal | undefined>
-  /** With the groups it is in here, and whether it is an administrator; what {@link find} gives has these already. */
-  complete(principal: Principal): Promise<Principal>
   /** Whether the database knows all there is of it, so that nothing of it can change without the access version. */
   isOfDatabase(id: string): boolean
 }
@@ -60,7 +57,6 @@ export function createAccounts({
       const account = completed({ principal })
       return account instanceof Promise ? account.then((one) => one.principal) : account.principal
     },
-    complete: async (principal) => (await completed({ principal })).principal,
     isOfDatabase: (id) => id.startsWith('user:') || id.startsWith('robot:'),
   }
 }

@@ -1,12 +1,11 @@
 /** May this principal do that: the rules of now, and the limits of its token. */
+import type { Waiting } from '../lib/waiting.ts'
 import { findRepository, recallRepository } from '../metadata/repositories.ts'
 import type { Db } from '../metadata/database.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Access, AccessNow } from './access.ts'
 import type { Guard, Permission, RepositoryAction, Verdict } from './permission.ts'
 import type { Principal } from './principal.ts'
-
-type Waiting<T> = T | Promise<T>
 
 export type Decider = {
   verdict(principal: Principal, permission: Permission): Waiting<Verdict>

@@ -15,7 +15,6 @@ import type { Clock } from '../lib/clock.ts'
 import { sourceOf } from '../lib/address.ts'
 import { RegistryError } from '../oci/error.ts'
 import { createBackOff, type Patience } from './back-off.ts'
-import type { GuessGuard } from './guessing.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
@@ -38,6 +37,20 @@ const MOST_NAMES = 10_000
 const MOST_KNOWN = 32
 const MOST_ACCOUNTS = 10_000
 const LONGEST_NAME = 128
+
+/** Who guesses passwords has to wait, longer each time. */
+export type GuessGuard = {
+  /**
+   * Before a password is looked at.
+   * @throws RegistryError TOOMANYREQUESTS with `retryAfter`: too many wrong ones from there, or for that name from there
+   */
+  check(name: string, address: string): void
+  /** One of these three for each that {@link check} let through. */
+  failed(name: string, address: string): void
+  succeeded(name: string, address: string): void
+  /** It could not be looked at. */
+  gaveUp(name: string, address: string): void
+}
 
 export type GuessFigures = {
   /** Wrong passwords. */

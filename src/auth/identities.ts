@@ -5,7 +5,7 @@
  */
 import { RegistryError } from '../oci/error.ts'
 import type { Audit } from './audit.ts'
-import type { GuessGuard } from './guessing.ts'
+import type { GuessGuard } from './guess-guard.ts'
 import type { Account, Attempt, IdentitySource } from './identity.ts'
 import type { PasswordHasher } from './passwords/hasher.ts'
 import type { VerifiedCredentials } from './verified-credentials.ts'

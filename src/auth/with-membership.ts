@@ -1,9 +1,8 @@
 /** Accounts of any source, with what is said of them here: groups of the database and the file, and who is an administrator. */
+import type { Waiting } from '../lib/waiting.ts'
 import type { Account, IdentitySource } from './identity.ts'
 import type { Membership } from './membership.ts'
 import type { Principal } from './principal.ts'
-
-type Waiting<T> = T | Promise<T>
 
 export type Completed = <A extends Pick<Account, 'principal'>>(account: A) => Waiting<A>
 
