@@ -10,6 +10,7 @@ import { createPasswordHasher } from './auth/passwords/create-hasher.ts'
 import type { PasswordHasher } from './auth/passwords/hasher.ts'
 import type { FileAccess } from './auth/rules/rule.ts'
 import { createSecretsSource, type SecretsSource } from './auth/secrets-source.ts'
+import { createTakenNames } from './auth/taken-names.ts'
 import { createUsersSource } from './auth/users-source.ts'
 import { createRefreshTokens, type RefreshTokens } from './auth/tokens/refresh.ts'
 import { createVerifiedCredentials } from './auth/verified-credentials.ts'
@@ -73,6 +74,7 @@ export async function openIdentities(options: Options): Promise<IdentityParts> {
     // Without rules there are no robots and no limits of tokens, so that what was given for these counts no more.
     findBySecret: (id) => (hasUsers ? findBySecret(id, secrets, refresh) : refresh.findById(id)),
     completed,
+    isTaken: hasUsers ? createTakenNames(db) : undefined,
   })
   const refresh = createRefreshTokens({ db, accounts, audit, clock })
   const guesses = createGuessGuard({ clock })

@@ -2,6 +2,7 @@
 import type { Waiting } from '../lib/waiting.ts'
 import type { Account, IdentitySource } from './identity.ts'
 import type { Principal } from './principal.ts'
+import type { IsTaken } from './taken-names.ts'
 import type { Completed } from './with-membership.ts'
 
 export type Accounts = {
@@ -30,24 +31,38 @@ const SOURCE_OF: Readonly<Record<string, IdentitySource['name']>> = {
   certificate: 'certificates',
 }
 
+const BEHIND_USERS: ReadonlySet<IdentitySource['name']> = new Set(['htpasswd', 'ldap'])
+
 export function createAccounts({
   sources,
   findBySecret,
   completed,
+  isTaken,
 }: {
   sources: readonly IdentitySource[]
   /** The holder of a secret, with the limits of that one; undefined: it counts no more. */
   findBySecret: (secretId: number) => Waiting<Account | undefined>
   completed: Completed
+  /** Absent: there are no users of the database. */
+  isTaken?: IsTaken | undefined
 }): Accounts {
   const byName = new Map(sources.map((source) => [source.name, source]))
   const sourceOf = (id: string): IdentitySource | undefined => {
     const name = SOURCE_OF[id.slice(0, id.indexOf(':'))]
     return name === undefined ? undefined : byName.get(name)
   }
+  /** The users of the database are asked first; whom they know, no other source speaks for. */
+  function findByName(id: string): Waiting<Account | undefined> {
+    const source = sourceOf(id)
+    if (source === undefined || isTaken === undefined || !BEHIND_USERS.has(source.name))
+      return source?.find(id)
+    const taken = isTaken(id.slice(id.indexOf(':') + 1))
+    if (typeof taken === 'boolean') return taken ? undefined : source.find(id)
+    return taken.then((is) => (is ? undefined : source.find(id)))
+  }
   return {
     find(id, secretId) {
-      if (secretId === undefined) return sourceOf(id)?.find(id)
+      if (secretId === undefined) return findByName(id)
       const found = findBySecret(secretId)
       if (found instanceof Promise) return found.then((account) => ofHolder(account, id))
       return ofHolder(found, id)

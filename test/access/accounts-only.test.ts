@@ -136,3 +136,45 @@ test('what robots and personal tokens were given while there were rules is worth
     assert.equal(ping.status, 401, `the token of ${whose}`)
   }
 })
+
+test('a name that a user of the database has is nobody’s in the file, whatever was given out before', async (t) => {
+  const folder = temporaryFolder(t, 'taken-name')
+  const path = join(folder, 'htpasswd')
+  writeFileSync(path, await lineOf('alice', 'of the file'))
+  const server = await startServer({
+    root: '',
+    config: {
+      version: 0.1,
+      storage: { filesystem: { rootdirectory: join(folder, 'data') } },
+      http: { addr: '127.0.0.1:0' },
+      auth: { htpasswd: { realm: 'tests', path } },
+      access: { administrator: { password: 'of the administrator' } },
+    },
+  })
+  afterwards(t, () => server.stop())
+  const http = createHttpClient(server.url)
+  afterwards(t, () => http.close())
+  const inFile = basicOf('alice', 'of the file')
+  const post = async (at: string, authorization: string, body: unknown): Promise<Answered> => {
+    const headers = { authorization, 'content-type': 'application/json' }
+    const answer = await http.ask(at, { method: 'POST', headers, body: Buffer.from(JSON.stringify(body)) })
+    assert.equal(answer.status, 201)
+    return JSON.parse(answer.body.toString()) as Answered
+  }
+  const { secret } = await post('/api/v1/tokens', inFile, {})
+  const { body } = await http.ask('/token', { headers: { authorization: inFile } })
+  const { token } = JSON.parse(body.toString()) as Answered
+  const given = [inFile, basicOf('alice', secret), `Bearer ${token}`]
+  const statuses = () =>
+    Promise.all(
+      given.map(async (authorization) => (await http.ask('/v2/', { headers: { authorization } })).status),
+    )
+  assert.deepEqual(await statuses(), [200, 200, 200])
+  const user = { name: 'alice', password: 'of the database' }
+  await post('/api/v1/users', basicOf('admin', 'of the administrator'), user)
+  assert.deepEqual(await statuses(), [401, 401, 401])
+  const { status } = await http.ask('/v2/', {
+    headers: { authorization: basicOf('alice', 'of the database') },
+  })
+  assert.equal(status, 200)
+})
