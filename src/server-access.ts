@@ -63,7 +63,7 @@ function accessModeOf({ auth, access }: Pick<Config, 'auth' | 'access'>): Access
   return isAsked ? 'accounts' : 'open'
 }
 
-/** @throws Error: what is configured and cannot be kept to; it is never left out */
+/** @throws SettingError: what is configured and cannot be used; it is never left out */
 export async function openAccess(options: AccessOptions): Promise<AccessParts> {
   const mode = accessModeOf(options.config)
   const audit = await openRecord(options)

@@ -64,7 +64,7 @@ export type RunningServer = {
 }
 
 /**
- * @throws DatabaseRefusedError, ListenError, Error: what is wrong and what to do; nothing is left open then
+ * @throws DatabaseRefusedError, ListenError, SettingError: what is wrong and what to do; nothing is left open then
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const closers: Closers = []

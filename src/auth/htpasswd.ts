@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
+import { SettingError } from '../lib/setting-error.ts'
 import { RegistryError } from '../oci/error.ts'
 import { createWhereMissing, fingerprintOf, readHtpasswd, type FirstUser } from './htpasswd-file.ts'
 import type { Account, IdentitySource } from './identity.ts'
@@ -34,7 +35,7 @@ export async function createHtpasswdSource({
 }: Options): Promise<IdentitySource> {
   const report = (htpasswd: Htpasswd): void => reportProblems(htpasswd, path, log)
   const first = await createWhereMissing(path).catch((error: unknown) => {
-    throw new Error(`auth.htpasswd.path: ${path} is missing and cannot be made: ${reasonOf(error)}`, {
+    throw new SettingError(`auth.htpasswd.path: ${path} is missing and cannot be made: ${reasonOf(error)}`, {
       cause: error,
     })
   })
@@ -62,7 +63,8 @@ export async function createHtpasswdSource({
     return account
   }
   const atStart = await watched.read()
-  if (atStart === undefined) throw new Error(`auth.htpasswd.path: ${path} cannot be read: ${watched.problem}`)
+  if (atStart === undefined)
+    throw new SettingError(`auth.htpasswd.path: ${path} cannot be read: ${watched.problem}`)
   parsed(atStart)
 
   return {

@@ -2,6 +2,7 @@
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import { ConfigError } from '../config/mistakes.ts'
 import type { Logger } from '../lib/logger.ts'
+import { SettingError } from '../lib/setting-error.ts'
 import { DatabaseRefusedError } from '../metadata/database.ts'
 import { type Reloadable, type RunningServer, startServer } from '../server.ts'
 import { createAccessLog, noAccessLog } from '../serving/access-log.ts'
@@ -52,6 +53,9 @@ export const command: Command = {
   },
 }
 
+/** Why a registry does not start; each says what to do. */
+const REASONS = [DatabaseRefusedError, ListenError, SettingError]
+
 async function serve(loaded: Reloadable & LoadedConfig, io: Io): Promise<number> {
   const { config } = loaded
   // Whoever read the log may end (`| head`, a log collector that restarts): no reason for a registry to end too.
@@ -77,7 +81,7 @@ async function serve(loaded: Reloadable & LoadedConfig, io: Io): Promise<number>
       say: (text) => void io.stderr.write(text),
     })
   } catch (error) {
-    if (!(error instanceof DatabaseRefusedError || error instanceof ListenError)) throw error
+    if (!REASONS.some((kind) => error instanceof kind) || !(error instanceof Error)) throw error
     log.error(`cannot start: ${error.message}`)
     lines.flush()
     return 1

@@ -1,6 +1,7 @@
 /** The keys that another server signs its tokens with: certificates and a JSON Web Key Set, from files. */
 import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { SettingError } from '../../lib/setting-error.ts'
 
 export type TrustedKeys = {
   /** By key id. A key set may hold one without: its id is empty. */
@@ -11,14 +12,14 @@ export type TrustedKeys = {
 
 export type KeyFiles = { rootCertBundle?: string | undefined; jwks?: string | undefined }
 
-/** @throws Error naming the setting and the file, and what is wrong with it */
+/** @throws SettingError naming the setting and the file, and what is wrong with it */
 export async function readTrustedKeys({ rootCertBundle, jwks }: KeyFiles): Promise<TrustedKeys> {
   const byId = new Map<string, KeyObject>()
   const roots = rootCertBundle === undefined ? [] : await readBundle(rootCertBundle)
   for (const { publicKey } of roots) for (const id of idsOf(publicKey)) byId.set(id, publicKey)
   if (jwks !== undefined) for (const [id, key] of await readKeySet(jwks)) byId.set(id, key)
   if (byId.size === 0 && roots.length === 0) {
-    throw new Error(
+    throw new SettingError(
       'auth.token: there is no key to check tokens with: rootcertbundle must hold a certificate, or jwks a public key',
     )
   }
@@ -32,7 +33,9 @@ async function readBundle(path: string): Promise<X509Certificate[]> {
     try {
       return new X509Certificate(block)
     } catch (cause) {
-      throw new Error(`auth.token.rootcertbundle: certificate ${index + 1} in ${path} is damaged`, { cause })
+      throw new SettingError(`auth.token.rootcertbundle: certificate ${index + 1} in ${path} is damaged`, {
+        cause,
+      })
     }
   })
 }
@@ -42,7 +45,7 @@ type Jwk = { kty?: string; kid?: unknown }
 async function readKeySet(path: string): Promise<[string, KeyObject][]> {
   const text = await readText('auth.token.jwks', path)
   const wrong = (what: string, cause?: unknown): Error =>
-    new Error(`auth.token.jwks: ${path} ${what}`, { cause })
+    new SettingError(`auth.token.jwks: ${path} ${what}`, { cause })
   let set: unknown
   try {
     set = JSON.parse(text)
@@ -71,7 +74,7 @@ async function readText(setting: string, path: string): Promise<string> {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     const why = code === 'ENOENT' ? 'there is no such file' : (code ?? 'unknown')
-    throw new Error(`${setting}: cannot read ${path}: ${why}`, { cause })
+    throw new SettingError(`${setting}: cannot read ${path}: ${why}`, { cause })
   }
 }
 

@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises'
 import { createBoundedMap } from '../../lib/bounded-map.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/logger.ts'
+import { SettingError } from '../../lib/setting-error.ts'
 import { RegistryError } from '../../oci/error.ts'
 import type { Account, IdentitySource } from '../identity.ts'
 import { passwordProblem } from '../passwords/hasher.ts'
@@ -74,7 +75,7 @@ async function checkOptions(
 ): Promise<void> {
   if (ca !== undefined) {
     await readFile(ca).catch((error: unknown) => {
-      throw new Error(`auth.ldap.ca: ${ca} cannot be read: ${(error as NodeJS.ErrnoException).code}`, {
+      throw new SettingError(`auth.ldap.ca: ${ca} cannot be read: ${(error as NodeJS.ErrnoException).code}`, {
         cause: error,
       })
     })
@@ -84,7 +85,7 @@ async function checkOptions(
     try {
       FilterParser.parseString(fillFilter(filter, { name: 'name', dn: 'cn=name' }))
     } catch (error) {
-      throw new Error(`auth.ldap.${setting} is no filter (RFC 4515): ${filter}`, { cause: error })
+      throw new SettingError(`auth.ldap.${setting} is no filter (RFC 4515): ${filter}`, { cause: error })
     }
   }
   const { protocol, hostname } = new URL(url)

@@ -5,6 +5,7 @@ import { openChangingFiles } from '../../lib/changing-files.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { createGuardedFetch, type GuardedFetch } from '../../lib/guarded-fetch.ts'
 import type { Logger } from '../../lib/logger.ts'
+import { SettingError } from '../../lib/setting-error.ts'
 import { RegistryError } from '../../oci/error.ts'
 
 export type IssuerKeys = {
@@ -67,7 +68,11 @@ export async function openIssuerKeys(dependencies: Dependencies): Promise<Issuer
 async function readKeySet(name: string, path: string): Promise<JWTVerifyGetKey> {
   const text = await readText(name, 'jwks', path)
   const what = `auth.workloads: the keys of ${name}, ${path}`
-  return keySetOf(parseJson(text, what), what)
+  try {
+    return keySetOf(parseJson(text, what), what)
+  } catch (error) {
+    throw new SettingError((error as Error).message, { cause: error })
+  }
 }
 
 async function readText(name: string, key: string, path: string): Promise<string> {
@@ -76,7 +81,7 @@ async function readText(name: string, key: string, path: string): Promise<string
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     const why = code === 'ENOENT' ? 'there is no such file' : (code ?? 'unknown')
-    throw new Error(`auth.workloads: ${key} of ${name}: cannot read ${path}: ${why}`, { cause })
+    throw new SettingError(`auth.workloads: ${key} of ${name}: cannot read ${path}: ${why}`, { cause })
   }
 }
 
