@@ -102,6 +102,14 @@ test('what cannot be started says why in one line, and ends with 1', async () =>
   assert.equal(second.code, 1)
   assert.match(second.text, /^[^\n]*cannot start: [^\n]*another program listens there already[^\n]*\n$/)
 
+  const missing = `[{ name: ci, issuer: 'https://issuer.test', audience: a, jwks: /nowhere/keys.json, claims: [{ name: c, match: { a: b } }] }]`
+  const keyless = await ended(await berth(['serve'], { REGISTRY_AUTH_WORKLOADS: missing }))
+  assert.equal(keyless.code, 1)
+  assert.match(
+    keyless.text,
+    /^[^\n]*cannot start: auth\.workloads: jwks of ci: cannot read \/nowhere\/keys\.json: there is no such file[^\n]*\n$/,
+  )
+
   const wrong = await ended(await berth(['serve'], { REGISTRY_AUTH: 'htpasswd', REGISTRY_LOG_LEVEL: 'loud' }))
   assert.equal(wrong.code, 1)
   assert.match(wrong.text, /auth/)
