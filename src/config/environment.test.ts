@@ -109,6 +109,14 @@ test('a value that does not fit a known setting is a mistake', () => {
       /health\.http\[5\]\.uri: has no entry 5 yet: the next is 1/,
     ],
     ['REGISTRY_STORAGE_FOO', 'x', /storage\.foo: there is no such key/],
+    // Not ignored: the door would stand open.
+    [
+      'REGISTRY_ACCES_ANONYMOUS',
+      '[pull]',
+      /^REGISTRY_ACCES_ANONYMOUS: .* did you mean REGISTRY_ACCESS_ANONYMOUS\?$/,
+    ],
+    ['REGISTRY_AUT_HTPASSWD_PATH', '/x', /did you mean REGISTRY_AUTH_HTPASSWD_PATH\?$/],
+    ['REGISTRY_ACCESS_ENABLE', 'true', /did you mean REGISTRY_ACCESS_ENABLED\?$/],
     ['REGISTRY_AUTH_LDAP_URL', 'x', /auth\.ldap\.url: must be the URL of a directory/],
     [
       'REGISTRY_PROXY_REMOTEURL',

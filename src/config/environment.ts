@@ -102,7 +102,7 @@ function valueOf({
   }
   const secret = segments.at(-1) === 'FILE' ? resolve(shape, segments.slice(0, -1)) : undefined
   const target = secret?.at(-1)?.shape
-  if (secret === undefined || target?.kind !== 'scalar') return { warning: unknownVariable(name, shape) }
+  if (secret === undefined || target?.kind !== 'scalar') return unknownVariable(name, shape)
   if (!target.secret) return { warning: `${name}: ignored; …_FILE works for secrets only` }
   return secretFromFile({ name, file: value, steps: secret, env, readFile })
 }
@@ -245,7 +245,10 @@ function slotOf(node: MapNode | ListNode, shape: Shape, key: string): Slot | und
   return { get: () => node.entries.get(name), set: (value) => void node.entries.set(name, value) }
 }
 
-function unknownVariable(name: string, schema: Shape): string {
+/** What is written nearly like a setting of who may come in is never ignored: the door would be open. */
+const OF_ACCESS = /^(?:AUTH|ACCESS)(?:_|$)/
+
+function unknownVariable(name: string, schema: Shape): Found {
   const bare = name.slice(PREFIX.length)
   const settings = [...walkShapes(schema)].filter(({ path }) => path !== '')
   // The key of the file in upper case, where the environment's name is another one.
@@ -258,5 +261,9 @@ function unknownVariable(name: string, schema: Shape): string {
       bare,
       settings.map(({ variable }) => variable.slice(PREFIX.length)),
     )
-  return `${name}: there is no such setting, ignored${near === undefined ? '' : `; did you mean ${PREFIX}${near}?`}`
+  const hint = near === undefined ? '' : `; did you mean ${PREFIX}${near}?`
+  if (near === undefined || !OF_ACCESS.test(near))
+    return { warning: `${name}: there is no such setting, ignored${hint}` }
+  const origin: Origin = { from: 'variable', variable: name }
+  return { mistakes: [mistakeAt(origin, '', `there is no such setting${hint}`)] }
 }

@@ -52,7 +52,8 @@ special characters needs quotes of its own: \`REGISTRY_HTTP_ADDR='"[::1]:5000"'\
 - Free keys, such as headers and log fields, are found whatever their case; new ones are written in lower case:
   \`REGISTRY_HTTP_HEADERS_X-Frame-Options=[DENY]\`.
 - A secret can come from a file: \`REGISTRY_HTTP_SECRET_FILE=/run/secrets/registry\`. One line break at its end is dropped.
-- A variable that names no setting is a warning with the nearest right name. Kubernetes sets \`REGISTRY_PORT\` and others
+- A variable that names no setting is a warning with the nearest right name, and a mistake where that is one of \`auth\` or
+  \`access\`: a registry does not stand open because of a letter. Kubernetes sets \`REGISTRY_PORT\` and others
   where a Service is called \`registry\`; they are recognised and change nothing.
 
 ## Where this differs from Distribution
