@@ -6,6 +6,7 @@ import {
   type ListedSecret,
   listSecretsOf,
   revokeSecret,
+  type SecretRow,
 } from '../metadata/access/secrets.ts'
 import { findUserByName } from '../metadata/access/users.ts'
 import type { OpenedData } from '../storage.ts'
@@ -29,18 +30,20 @@ import { pagesAfter, writeList } from './write-list.ts'
 
 const help = `Usage: berth token add --user NAME [--may SCOPE]... [--expires WHEN] [--name TEXT]
        berth token list --user NAME [--json]
-       berth token revoke ID...
+       berth token revoke ID... | --user NAME --all
 
 Personal tokens: secrets that a person signs in with instead of a password, as in scripts and on other machines. The user
 name stays the person's. A token ends with its user, not with the password.
 
 add       Makes one. The token, and nothing else, goes to the standard output, once.
 list      Shows the tokens of a user, with when and from where each was last used.
-revoke    Ends tokens; ID is the number that the list shows.
+revoke    Ends tokens; ID is the number that the list shows. With --all, everything that stands for a user: tokens, what
+          "docker login" keeps, and sessions of browsers. After a break-in: that, then "berth user passwd".
 
       --user NAME      whose. For a user of another source: htpasswd:NAME or ldap:NAME
 ${MAY_HELP}                       Absent: all that the user may. It never allows what the user may not
 ${EXPIRES_HELP}      --name TEXT      what it is for
+      --all            of revoke: everything of the user
       --json           for programs, times in UTC
 ${CONFIG_HELP}`
 
@@ -136,31 +139,57 @@ async function listOf(args: readonly string[], io: Io): Promise<number> {
   })
 }
 
+const REVOKE_OPTIONS = { ...CONFIG_OPTION, user: { type: 'string' }, all: { type: 'boolean' } } as const
+
 async function revokeOf(args: readonly string[], io: Io): Promise<number> {
-  const parsed = parseArguments('token revoke', args, CONFIG_OPTION, Infinity, io)
+  const parsed = parseArguments('token revoke', args, REVOKE_OPTIONS, Infinity, io)
   if (parsed === undefined) return 2
-  const { positionals, values } = parsed
-  if (positionals.length === 0 || !positionals.every((id) => /^[1-9]\d{0,14}$/.test(id)))
+  const { positionals: ids, values } = parsed
+  const { user, all = false, config } = values
+  if ((user !== undefined) !== all || (all && ids.length > 0))
+    return refuseUse(io, 'token revoke', 'say numbers of tokens, or --user NAME --all')
+  if (user !== undefined) return withData(io, config, (data) => revokeAllOf({ io, data }, user))
+  if (ids.length === 0 || !ids.every((id) => /^[1-9]\d{0,14}$/.test(id)))
     return refuseUse(io, 'token revoke', 'say the number of the token: "berth token list" shows it')
-  return withData(io, values.config, async (data) => {
-    const { db } = data.metadata
+  return withData(io, config, async (data) => {
     let code = 0
-    for (const id of positionals) {
-      const secret = await findSecretById(db, Number(id))
-      if (secret?.kind !== 'personal') {
-        code = refuse(io, 'token revoke', `there is no personal token ${id}`)
-        continue
-      }
-      const actor = operator('berth token revoke', 'secret')
-      const isDone = await revokeSecret(db, secret, actor)
-      const target = `user:${secret.holderName}`
-      if (isDone) await recordAudit({ io, data }, actor, 'secret', target, { secret: secret.id })
-      io.stdout.write(
-        isDone
-          ? `Revoked token ${id} of ${secret.holderName}.\n`
-          : `Token ${id} of ${secret.holderName} was revoked before.\n`,
-      )
+    for (const id of ids) {
+      const secret = await findSecretById(data.metadata.db, Number(id))
+      if (secret?.kind === 'personal') await revokeOne({ io, data }, secret)
+      else code = refuse(io, 'token revoke', `there is no personal token ${id}`)
     }
     return code
   })
+}
+
+type Context = { io: Io; data: OpenedData }
+
+async function revokeOne({ io, data }: Context, secret: SecretRow): Promise<void> {
+  const actor = operator('berth token revoke', 'secret')
+  const isDone = await revokeSecret(data.metadata.db, secret, actor)
+  const target = `user:${secret.holderName}`
+  if (isDone) await recordAudit({ io, data }, actor, 'secret', target, { secret: secret.id })
+  const what = `${secret.id} of ${secret.holderName}`
+  io.stdout.write(isDone ? `Revoked token ${what}.\n` : `Token ${what} was revoked before.\n`)
+}
+
+async function revokeAllOf({ io, data }: Context, user: string): Promise<number> {
+  const found = await findHolder(data, user)
+  if (typeof found === 'string') return refuse(io, 'token revoke', found)
+  const { db } = data.metadata
+  const actor = operator('berth token revoke', 'secret')
+  let count = 0
+  for (const kind of ['personal', 'refresh', 'session'] as const) {
+    const pages = pagesAfter<ListedSecret>(
+      (after) => listSecretsOf(db, found.holder, kind, after?.id ?? 0, PAGE),
+      PAGE,
+    )
+    for await (const page of pages) {
+      for (const secret of page) if (await revokeSecret(db, secret, actor)) count += 1
+    }
+  }
+  if (count > 0)
+    await recordAudit({ io, data }, actor, 'secret', `user:${found.holderName}`, { revoked: count })
+  io.stdout.write(`Revoked ${count} of ${found.holderName}: tokens, logins of programs, and sessions.\n`)
+  return 0
 }

@@ -160,6 +160,11 @@ test('what a command changes holds with the next request, in a registry that run
   }[]
   ok(await run(['token', 'revoke', String(tokens[0]?.id)]))
   assert.equal(await server.ask('alice', token), 401)
+  // All at once, as after a break-in; the password stays.
+  const more = await given(['token', 'add', '--user', 'alice'])
+  assert.equal(await server.ask('alice', more), 200)
+  assert.match(ok(await run(['token', 'revoke', '--user', 'alice', '--all'])).out, /^Revoked 1 of alice/)
+  assert.deepEqual([await server.ask('alice', more), await server.ask('alice', generated)], [401, 200])
   ok(await run(['user', 'admin', 'alice']))
   assert.equal(await server.ask('alice', generated, '/v2/secret/tags/list'), 404)
   ok(await run(['user', 'admin', 'alice', '--off']))
@@ -228,6 +233,8 @@ const WRONG: [string[], number, RegExp][] = [
   [['robot', 'change', 'ci'], 2, /say what to change/],
   [['token', 'add'], 2, /--user NAME/],
   [['token', 'add', '--user', 'htpasswd:x'], 1, /the configuration has no auth.htpasswd/],
+  [['token', 'revoke', '--all'], 2, /--user NAME --all/],
+  [['token', 'revoke', '7', '--user', 'x'], 2, /--user NAME --all/],
   [['token', 'revoke', '7'], 1, /there is no personal token 7/],
   [['token', 'revoke', 'berth_pat_x'], 2, /say the number of the token/],
 ]
