@@ -31,12 +31,16 @@ export type GateOptions = {
 }
 
 export function createGate(options: GateOptions): Gate {
-  const { tokens, decider, challenges } = options
+  const { identities, tokens, decider, challenges } = options
   return {
     authenticate(request) {
       const header = request.headers.authorization
       if (header === undefined) return withoutHeader(options, request)
-      return tokens.recall(header) ?? byHeader(options, request, header)
+      const known = tokens.recall(header)
+      if (known !== undefined) return known
+      const credentials = parseCredentials(header)
+      const again = credentials.kind === 'basic' ? identities.recall(credentials) : undefined
+      return again?.principal ?? byCredentials(options, request, header, credentials)
     },
     authorize: (principal, permission) => decider.verdict(principal, permission),
     challenge(request, refused) {
@@ -61,8 +65,12 @@ function withoutHeader(
   return found?.principal ?? anonymousPrincipal
 }
 
-async function byHeader(options: GateOptions, request: IncomingMessage, header: string): Promise<Principal> {
-  const credentials = parseCredentials(header)
+async function byCredentials(
+  options: GateOptions,
+  request: IncomingMessage,
+  header: string,
+  credentials: Credentials,
+): Promise<Principal> {
   switch (credentials.kind) {
     case 'none':
       return withoutHeader(options, request)

@@ -14,6 +14,8 @@ import type { VerifiedCredentials } from './verified-credentials.ts'
 export type Asking = { readonly address: string; readonly client: string; readonly requestId: string }
 
 export type Identities = {
+  /** Who has this name and password, where that was found a moment ago and is known to hold still: without waiting. */
+  recall(credentials: { name: string; password: string }): Account | undefined
   /**
    * @throws RegistryError UNAUTHORIZED: nobody has this name and password. TOOMANYREQUESTS: too many wrong ones before,
    * or too many that wait. UNAVAILABLE: who would know cannot be asked
@@ -35,6 +37,13 @@ export type IdentitiesOptions = {
 export function createIdentities(options: IdentitiesOptions): Identities {
   const { byForm, verified } = options
   return {
+    recall(credentials) {
+      const found = verified.recall(credentials)
+      if (!(found instanceof Promise)) return found
+      // Whoever waits for it asks again.
+      found.catch(() => undefined)
+      return undefined
+    },
     async signIn({ name, password }, asking) {
       const attempt: Attempt = { name, password, address: asking.address }
       for (const source of byForm) {

@@ -2,7 +2,7 @@
  * Names and passwords that were found right a moment ago: a burst of CI jobs costs one slow comparison, not thousands.
  * What is kept counts only while the account is as it was: each time it is looked at again, by `find`.
  */
-import { createHmac, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { createBoundedMap } from '../lib/bounded-map.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Account, Attempt, IdentitySource } from './identity.ts'
@@ -48,12 +48,12 @@ export function createVerifiedCredentials({
   most = 10_000,
 }: Options): VerifiedCredentials {
   // Nothing that could be compared with anything outlives the process.
-  const secret = randomBytes(32)
+  const secret = randomBytes(32).toString('base64')
   const kept = createBoundedMap<Kept>({ most })
   const underWay = new Map<string, Promise<Answer>>()
 
   const keyOf = ({ name, password }: Credentials): string =>
-    createHmac('sha256', secret).update(`${name.length}:${name}${password}`).digest('base64')
+    hash('sha256', `${secret}${name.length}:${name}${password}`, 'base64')
 
   const keep = (key: string, { principal: { id }, stamp, expiresAt = Infinity }: Account): void => {
     const until = Math.min(clock.now() + (ages[id.slice(0, id.indexOf(':'))] ?? age), expiresAt)
