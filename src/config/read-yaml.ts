@@ -8,7 +8,7 @@ import type { Alias, Document, LineCounter, Node as YamlNode, Pair, Scalar, YAML
 import { type Mistake, mistakeAt } from './mistakes.ts'
 import { type Node, nullNode, type Origin } from './tree.ts'
 
-const MAX_TEXT = 1024 * 1024
+const MAX_TEXT = 8 * 1024 * 1024
 const MAX_DEPTH = 64
 const MAX_NODES = 500_000
 const MAX_ALIASES = 1000
@@ -45,7 +45,7 @@ export function readYaml(
     node: nullNode(top),
     mistakes: [mistakeAt(origin, '', message)],
   })
-  if (text.length > MAX_TEXT) return failed('too long: a configuration has at most 1 MiB')
+  if (text.length > MAX_TEXT) return failed('too long: a configuration has at most 8 MiB')
   // Loaded here and not above: a start without a file need not pay for it.
   const yaml: Yaml = createRequire(import.meta.url)('yaml')
   const lines = new yaml.LineCounter()
