@@ -36,9 +36,20 @@ export async function setOf(args: readonly string[], io: Io): Promise<number> {
     await recordAudit({ io, data }, actor, 'rule', pattern, { allow: entries.join(' ') })
     io.stdout.write(`The rule for ${pattern} is ${outcome === 'created' ? 'made' : 'another one'} now.\n`)
     noteOff(io, isAccessOn(loaded))
+    noteAnonymous(io, loaded.config.access?.anonymous ?? [], Object.keys(given))
     await noteRobots(io, data.metadata.db, Object.keys(given))
     return 0
   })
+}
+
+/** The most specific rule decides alone: what everybody may elsewhere ends there. */
+function noteAnonymous(io: Io, elsewhere: readonly (string | undefined)[], entries: readonly string[]): void {
+  if (elsewhere.length === 0 || entries.includes('anonymous')) return
+  const actions = elsewhere.join(',')
+  io.stderr.write(
+    `Note: what everybody may (access.anonymous: ${actions}) does not hold there: a rule decides alone. To keep it, say ` +
+      `anonymous=${actions} too; anonymous= says that it is meant so.\n`,
+  )
 }
 
 /** A rule for a person of a robot's name is easily written, and gives the robot nothing. */

@@ -86,7 +86,9 @@ test('a rule of the database holds with the next request, and so does its end', 
   assert.deepEqual(await berth('access', 'set', 'team/**', 'group:devs=pull,push'), {
     code: 0,
     out: 'The rule for team/** is made now.\n',
-    err: '',
+    err:
+      'Note: what everybody may (access.anonymous: pull) does not hold there: a rule decides alone. To keep it, say ' +
+      'anonymous=pull too; anonymous= says that it is meant so.\n',
   })
   assert.equal(await status('team/app'), 401)
   assert.equal(await status('other'), 404)
