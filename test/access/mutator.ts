@@ -40,7 +40,10 @@ export function createMutator(seed: number): Mutator {
       case 4:
         return value.slice(at) + value.slice(0, at)
       default:
-        return below(2) === 0 ? value.toUpperCase() : value.slice(0, at)
+        // Of Latin-1 some are beyond it in upper case, where no header can hold them.
+        return below(2) === 0
+          ? value.replaceAll(/[a-z]/g, (letter) => letter.toUpperCase())
+          : value.slice(0, at)
     }
   }
   return {
