@@ -1,11 +1,12 @@
 /** The larger set of clients, with accounts. */
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'node:test'
 import { ALICE, BOB, createAccessWorkplace, dockerConfigOf } from './access-workplace.ts'
 import { startContainerd } from './containerd-daemon.ts'
 import { tryDockerWithAccounts } from './docker-access.ts'
+import { startEngine } from './docker-engine.ts'
 import { busyboxLayer, createLayout, fileLayer } from './layout.ts'
 import {
   ALL_CLIENTS,
@@ -29,6 +30,34 @@ for (const containerdStore of [false, true])
     { skip: noDocker, timeout: 240_000 },
     (context) => tryDockerWithAccounts(context, { newer: true, containerdStore }),
   )
+
+test(
+  'buildx pushes with an account, and is refused without',
+  { skip: noDocker, timeout: 120_000 },
+  async (context) => {
+    const workplace = await createAccessWorkplace(context, 'buildx')
+    const { client, server, place } = workplace
+    const { docker } = await startEngine(context, workplace, { newer: true, containerdStore: true })
+    const folder = place('context')
+    copyFileSync(clientPath('busybox') ?? '', join(folder, 'sh'))
+    writeFileSync(join(folder, 'Dockerfile'), 'FROM scratch\nCOPY sh /bin/sh\n')
+    const push = ['--output', 'type=image,push=true,oci-mediatypes=true']
+    const build = (name: string): string[] => [
+      ...['buildx', 'build', '--progress=plain', '--network', 'none', '--provenance=mode=max', ...push],
+      ...['-t', `${server.host}/${name}`, folder],
+    ]
+    assert.notEqual((await docker(build('team/app:1'), { mayFail: true })).code, 0, 'an anonymous push')
+    const { name, password } = await workplace.robot('builder', 'team/**:pull,push')
+    await docker(['login', '-u', name, '--password-stdin', server.host], { input: password })
+    await docker(build('team/app:1'))
+    await digestsServed(client, 'team/app', '1')
+    // A cache in the registry, by the same account.
+    const reference = `${server.host}/team/cache:it`
+    await docker([...build('team/app:2'), '--cache-to', `type=registry,ref=${reference},mode=max`])
+    await digestsServed(client, 'team/cache', 'it')
+    assert.notEqual((await docker(build('other/app:1'), { mayFail: true })).code, 0, 'a push elsewhere')
+  },
+)
 
 test(
   'containerd with credentials',
