@@ -12,6 +12,7 @@ import type { ManagementOptions } from './management/endpoint.ts'
 import type { Metadata } from './metadata/open-metadata.ts'
 import type { AuditParts } from './server-audit.ts'
 import { openAccessInFile, type Reloadable } from './server-reload.ts'
+import { prefixOf } from './server-rules.ts'
 import type { Endpoint } from './serving/endpoint.ts'
 
 /**
@@ -116,6 +117,6 @@ async function openIssuer({ config, clock, log }: AccessOptions): Promise<Omit<A
 }
 
 /** Where the token service is, from `/`. */
-export function tokenPathOf({ http }: Pick<Config, 'http'>): string {
-  return `${http.prefix.replace(/\/+$/, '')}/token`
+export function tokenPathOf(config: Pick<Config, 'http'>): string {
+  return `${prefixOf(config)}/token`
 }

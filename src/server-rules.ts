@@ -27,6 +27,11 @@ export function rulesOf(config: Config): HostedRules {
   }
 }
 
+/** What stands before every path, without a slash at its end: '' or e.g. `/registry`. */
+export function prefixOf({ http }: Pick<Config, 'http'>): string {
+  return http.prefix.replace(/\/+$/, '')
+}
+
 /** `:5000`, `127.0.0.1:5000`, `[::1]:5000`, or the path of a socket. */
 export function addressOf({ addr, net }: { addr: string; net: 'tcp' | 'unix' }): ListenAddress {
   if (net === 'unix') return { socketPath: addr }

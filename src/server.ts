@@ -22,7 +22,7 @@ import { createDispatch, type Place } from './server-dispatch.ts'
 import { openDebug, openHealth, withProbes } from './server-health.ts'
 import { registerAccessMetrics, registerCollectionMetrics } from './server-metrics.ts'
 import { createRequestObserver, type RequestObserver } from './server-observe.ts'
-import { addressOf, rulesOf, scrubOf, tlsOf } from './server-rules.ts'
+import { addressOf, prefixOf, rulesOf, scrubOf, tlsOf } from './server-rules.ts'
 import { type Limits, openLimits } from './server-limits.ts'
 import type { Reloadable } from './server-reload.ts'
 import { startTakeover } from './server-takeover.ts'
@@ -123,7 +123,7 @@ async function compose(
       begin: observer.begin,
       taken: observer.taken,
       arrived: (request) => ({ requestId: observer.idOf(request), address: observer.addressOf(request) }),
-      prefix: config.http.prefix.replace(/\/+$/, ''),
+      prefix: prefixOf(config),
     }),
   )
   const debug = await openDebug(options, health, probes, metrics)
@@ -190,7 +190,7 @@ function createProtocol(
       catalogMax: config.catalog.maxentries,
     },
     headers: config.http.headers,
-    prefix: config.http.prefix,
+    prefix: prefixOf(config),
     readOnly: rules.readOnly,
     requestId: observer.idOf,
     addressOf: observer.addressOf,
@@ -221,7 +221,7 @@ function placesOf(
   { mode, token, management }: AccessParts,
   each: Pick<ManagementOptions, 'observe' | 'limit'>,
 ): Place[] {
-  const prefix = config.http.prefix.replace(/\/+$/, '')
+  const prefix = prefixOf(config)
   const publicUrl = config.http.host
   const api = createManagementEndpoint({ prefix, version, mode, publicUrl, log, ...each, ...management })
   return [
