@@ -50,15 +50,11 @@ export function createDecider({
     name: RepositoryName,
   ): Waiting<Verdict> {
     return withNow((now) => {
-      const refusal = (): Verdict => {
-        if (principal.token !== undefined && now.couldWithAnotherToken(principal, action, name)) {
-          return 'wider-token'
-        }
-        return principal.kind === 'anonymous' ? 'sign-in' : 'denied'
-      }
       const allowed = may(now, principal, action, name)
-      if (allowed instanceof Promise) return allowed.then((is) => (is ? 'allowed' : refusal()))
-      if (!allowed) return refusal()
+      if (allowed instanceof Promise) {
+        return allowed.then((is) => (is ? 'allowed' : refusal(now, principal, action, name)))
+      }
+      if (!allowed) return refusal(now, principal, action, name)
       just.remember(principal, action, name)
       return 'allowed'
     })
@@ -90,6 +86,18 @@ export function createDecider({
         ),
     },
   }
+}
+
+function refusal(
+  now: AccessNow,
+  principal: Principal,
+  action: RepositoryAction,
+  name: RepositoryName,
+): Verdict {
+  if (principal.token !== undefined && now.couldWithAnotherToken(principal, action, name)) {
+    return 'wider-token'
+  }
+  return principal.kind === 'anonymous' ? 'sign-in' : 'denied'
 }
 
 /** What the gate has allowed a moment ago, without waiting since: the guard behind it asks the same. */
