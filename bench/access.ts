@@ -12,6 +12,7 @@ import { BenchFailure } from './failure.ts'
 import { cpuSeconds } from './machine/cpu.ts'
 import type { Running } from './peers/running.ts'
 import { short } from './report/report.ts'
+import { median } from './results.ts'
 import type { Asked } from './tools/figures.ts'
 import { prepareTools } from './tools/tools.ts'
 import { runWrk } from './tools/wrk.ts'
@@ -109,9 +110,6 @@ async function compare(
   }
   return report(costs)
 }
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 
 function report(costs: ReadonlyMap<string, readonly number[]>): boolean {
   const of = (name: string): number => median(costs.get(name) ?? [])

@@ -2,6 +2,7 @@
  * Part of the composition: what the configuration file says of access, as it is now. The file is looked at every few
  * seconds, through symbolic links, and read again when it changed; what it says of anything else needs a restart.
  */
+import { isObject } from './oci/manifest-fields.ts'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { fileAccessOf, saysTheSame } from './auth/rules/file-access.ts'
@@ -153,9 +154,7 @@ function restOf(config: Config): unknown {
 /** Settings that are not the same, by their paths; never their values, which may be secret. */
 function differences(a: unknown, b: unknown, path = ''): string[] {
   if (Object.is(a, b)) return []
-  const isSection = (value: unknown): value is Record<string, unknown> =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-  if (!isSection(a) || !isSection(b)) return JSON.stringify(a) === JSON.stringify(b) ? [] : [path]
+  if (!isObject(a) || !isObject(b)) return JSON.stringify(a) === JSON.stringify(b) ? [] : [path]
   return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((key) =>
     differences(a[key], b[key], path === '' ? key : `${path}.${key}`),
   )

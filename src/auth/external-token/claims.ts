@@ -1,4 +1,5 @@
 /** What a token of another server says (Distribution, "Token Authentication Implementation"). */
+import { isObject } from '../../oci/manifest-fields.ts'
 import { TokenRefusedError } from './refused.ts'
 
 /** Its `class` says nothing about who may do what. */
@@ -57,8 +58,7 @@ function audienceOf(value: unknown): readonly string[] {
 }
 
 function object(value: unknown): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return value as Record<string, unknown>
+  if (isObject(value)) return value
   throw wrongType()
 }
 

@@ -1,4 +1,5 @@
 /** What stands in one of our own tokens. */
+import { isObject } from '../../oci/manifest-fields.ts'
 import { createHash } from 'node:crypto'
 import type { Account } from '../identity.ts'
 import type { Principal, TokenGrant } from '../principal.ts'
@@ -84,10 +85,6 @@ export function isTokenClaims(payload: Record<string, unknown>): payload is Toke
     // Of somebody: it must be possible to see that they are still there.
     (sub === 'anonymous' || stp !== undefined)
   )
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 const isTexts = (value: unknown): boolean =>

@@ -1,4 +1,5 @@
 /** The keys of an issuer: from a file, or asked of it by OpenID Connect Discovery 1.0. */
+import { isObject } from '../../oci/manifest-fields.ts'
 import { readFile } from 'node:fs/promises'
 import { createLocalJWKSet, type JWTVerifyGetKey, type JSONWebKeySet } from 'jose'
 import { openChangingFiles } from '../../lib/changing-files.ts'
@@ -166,8 +167,7 @@ function parseJson(text: string, what: string): unknown {
 }
 
 function objectOf(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return value as Record<string, unknown>
+  if (isObject(value)) return value
   throw new Error(`${what}: it is no JSON object`)
 }
 
