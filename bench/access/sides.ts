@@ -1,4 +1,5 @@
 /** The registries that are compared: an open one, and such with rules, robots and people. */
+import { basicHeader } from '../../test/lib/basic-header.ts'
 import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -46,7 +47,7 @@ export async function startSide(
 }
 
 export function basicOf({ name, password }: { name: string; password: string }): string {
-  return `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
+  return basicHeader(`${name}:${password}`)
 }
 
 function configOf(

@@ -1,4 +1,5 @@
 /** Users, groups, robots and tokens by command, beside a registry that runs: what is said, and what holds at once. */
+import { basicHeader } from '../lib/basic-header.ts'
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -58,7 +59,7 @@ function worldOf(t: TestContext, access: Record<string, unknown> = {}) {
       return {
         ...server,
         async ask(name: string, password: string, path = '/v2/'): Promise<number> {
-          const Authorization = `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
+          const Authorization = basicHeader(`${name}:${password}`)
           const response = await fetch(`${server.url}${path}`, { headers: { Authorization } })
           await response.arrayBuffer()
           return response.status

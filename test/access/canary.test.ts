@@ -3,6 +3,7 @@
  * for in all that the registry says and keeps: its log at level debug, the access log, metrics, health, the record, the
  * configuration that holds, answers, commands, and each byte of the data folder.
  */
+import { basicHeader } from '../lib/basic-header.ts'
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
@@ -94,7 +95,7 @@ test(
       return answer
     }
     const basic = (name: string, password: string): Record<string, string> => ({
-      authorization: `Basic ${Buffer.from(`${name}:${sent(password, name)}`).toString('base64')}`,
+      authorization: basicHeader(`${name}:${sent(password, name)}`),
     })
     const jsonOf = (answer: Answer): Record<string, unknown> => JSON.parse(answer.body.toString()) as never
     const api = (

@@ -1,4 +1,5 @@
 /** Client certificates as identities, over TLS as it is. */
+import { basicHeader } from '../lib/basic-header.ts'
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
@@ -72,7 +73,6 @@ function shown(certificate: Authority | undefined): { cert?: Buffer; key?: Buffe
 }
 
 const UPLOAD = 'POST /v2/team/app/blobs/uploads/'
-const basic = (text: string): string => `Basic ${Buffer.from(text).toString('base64')}`
 
 test('without rules: whoever the authority vouches for may do everything', { skip }, async (t) => {
   const { send, issue } = await start(t, { auth: { certificates: { groups: 'ou' } } })
@@ -90,7 +90,7 @@ test('without rules: whoever the authority vouches for may do everything', { ski
   // The connection itself is refused, whatever is asked for.
   for (const certificate of [expired, foreign]) assert.equal(await send('GET /v2/', certificate), 403)
   assert.equal(
-    await send('GET /v2/', alice, basic('alice:wrong')),
+    await send('GET /v2/', alice, basicHeader('alice:wrong')),
     401,
     'what is said in the request decides',
   )

@@ -2,6 +2,7 @@
  * Authorization headers and token requests that nobody should send, many of them nearly right: never an answer 5xx,
  * never a connection that breaks, and never a yes that was not due. A seeded tenth in `npm test`; all with BERTH_SLOW.
  */
+import { basicHeader } from '../lib/basic-header.ts'
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
@@ -22,7 +23,6 @@ const HTPASSWD = 'admin:$2a$04$GrCJvB6y/f4WYBLACWeOM.B3a.J527f2rUdwo5jFVGIsz2pRL
 const SECRET = '/v2/secret/app/manifests/v1'
 const SCOPE = 'repository:secret/app:pull'
 
-const basic = (text: string): string => `Basic ${Buffer.from(text).toString('base64')}`
 const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 
 /** Whether a header says exactly what the administrator would, however it is written. */
@@ -83,14 +83,14 @@ function forge(token: string, m: Mutator): string {
 type Asked = { path: string; method: string; body?: string }
 
 function headerFrom(m: Mutator, token: string): string {
-  const right = basic(`${ADMIN.name}:${ADMIN.password}`)
+  const right = basicHeader(`${ADMIN.name}:${ADMIN.password}`)
   switch (m.below(8)) {
     case 0:
       return m.mutate(right)
     case 1:
-      return basic(m.mutate(`${ADMIN.name}:${ADMIN.password}`))
+      return basicHeader(m.mutate(`${ADMIN.name}:${ADMIN.password}`))
     case 2:
-      return basic(`${m.text(m.below(40))}:${m.text(m.below(200))}`)
+      return basicHeader(`${m.text(m.below(40))}:${m.text(m.below(200))}`)
     case 3:
       return m.mutate(`Bearer ${token}`)
     case 4:
@@ -98,7 +98,7 @@ function headerFrom(m: Mutator, token: string): string {
     case 5:
       return `${m.pick(['Basic', 'Bearer', 'bearer', 'Digest', 'Negotiate', ''])} ${m.text(m.below(300))}`
     case 6:
-      return basic(
+      return basicHeader(
         `${m.pick(['admin', 'x', ''])}:${m.pick(['berth_pat_', 'berth_robot_', 'berth_refresh_', 'eyJ'])}${m.text(46)}`,
       )
     default:
@@ -171,7 +171,7 @@ async function fuzz(context: TestContext, count: number, access: object | undefi
     },
   })
   afterwards(context, () => server.stop())
-  const authorization = basic(`${ADMIN.name}:${ADMIN.password}`)
+  const authorization = basicHeader(`${ADMIN.name}:${ADMIN.password}`)
   const client = createRegistryClient(server.url, { headers: { authorization } })
   afterwards(context, () => client.close())
   const [config, layer] = [blobOf('config', 100), blobOf('layer', 100)]

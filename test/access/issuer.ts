@@ -1,4 +1,5 @@
 /** A real OpenID Connect issuer on a free port of the loopback: programs get tokens by client credentials. */
+import { basicHeader } from '../lib/basic-header.ts'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair } from 'jose'
@@ -53,7 +54,7 @@ export async function startIssuer(t: Ending): Promise<Issuer> {
 async function requestToken(url: string, id: string, resource: string): Promise<string> {
   const answer = await fetch(`${url}/token`, {
     method: 'POST',
-    headers: { Authorization: `Basic ${Buffer.from(`${id}:secret-of-${id}`).toString('base64')}` },
+    headers: { Authorization: basicHeader(`${id}:secret-of-${id}`) },
     body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'push', resource }),
   })
   const { access_token: token } = (await answer.json()) as { access_token?: string }

@@ -2,6 +2,7 @@
  * A whole registry with the configuration of `access`, and somebody of each kind who asks it. People, robots and secrets
  * are made as commands make them: through a second connection, beside the running server.
  */
+import { basicHeader } from '../lib/basic-header.ts'
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -75,8 +76,7 @@ export const actor = (): Actor => ({
   now: Date.now(),
 })
 const passwordOf = (name: string): string => `the password of ${name}`
-export const basicOf = (name: string, password: string): string =>
-  `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
+export const basicOf = (name: string, password: string): string => basicHeader(`${name}:${password}`)
 
 async function addUser(db: Db, name: string, isAdmin = false): Promise<number> {
   const password = await bcrypt({

@@ -2,6 +2,7 @@
  * Another token server with Distribution's own configuration: a client that knows nothing beforehand goes where the
  * challenge sends it, and does what the token server allows.
  */
+import { basicHeader } from '../lib/basic-header.ts'
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -77,7 +78,7 @@ async function ask(url: string, name: string, line: string, init: RequestInit = 
       /^Bearer realm="([^"]*)",service="([^"]*)"(?:,scope="([^"]*)")?$/.exec(challenge) ?? []
     assert.ok(realm !== undefined && service !== undefined, challenge)
     const query = new URLSearchParams({ service, ...(scope !== undefined && { scope }) })
-    const authorization = `Basic ${Buffer.from(`${name}:secret`).toString('base64')}`
+    const authorization = basicHeader(`${name}:secret`)
     const given = await fetch(`${realm}?${query.toString()}`, { headers: { authorization } })
     const { token } = (await given.json()) as { token: string }
     answer = await send({ authorization: `Bearer ${token}` })

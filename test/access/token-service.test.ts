@@ -1,4 +1,5 @@
 /** What the token service answers, and how clients are told of it: requests and answers as they are on the wire. */
+import { basicHeader } from '../lib/basic-header.ts'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decodeJwt } from 'jose'
@@ -317,7 +318,7 @@ test('POST: passwords and refresh tokens, as docker login uses them', async (t) 
   assert.equal(granted(again).refresh_token, refresh)
   // It is no password, and no token.
   const { ask } = subject
-  const asPassword = `Basic ${Buffer.from(`pusher:${refresh}`).toString('base64')}`
+  const asPassword = basicHeader(`pusher:${refresh}`)
   for (const authorization of [asPassword, `Bearer ${refresh}`]) {
     assert.equal((await ask('GET /v2/', { headers: { authorization } })).status, 401)
   }

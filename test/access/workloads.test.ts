@@ -1,4 +1,5 @@
 /** Programs that another issuer vouches for, with a real issuer: as Basic, for a token of ours, with rules and without. */
+import { basicHeader } from '../lib/basic-header.ts'
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { decodeJwt } from 'jose'
@@ -37,8 +38,7 @@ async function start(t: TestContext, config: Record<string, unknown>): Promise<T
   return server
 }
 
-const basic = (token: string, name = 'oidc'): string =>
-  `Basic ${Buffer.from(`${name}:${token}`).toString('base64')}`
+const basic = (token: string, name = 'oidc'): string => basicHeader(`${name}:${token}`)
 
 async function push({ url }: TestServer, authorization: string, repository: string): Promise<number> {
   const client = createRegistryClient(url, { headers: { authorization } })

@@ -3,6 +3,7 @@
  * `team/**` belongs to the group devs (alice), `public/**` may be pulled by everybody, everyone has `{user}/**`; bob is
  * known, and in no group.
  */
+import { basicHeader } from '../lib/basic-header.ts'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Ending } from '../lib/temporary.ts'
@@ -33,7 +34,7 @@ export type AccessWorkplace = Workplace & {
 
 /** `Authorization` of a request. */
 export function basicOf({ name, password }: Account): string {
-  return `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
+  return basicHeader(`${name}:${password}`)
 }
 
 /** What `docker login` leaves behind, and what a pull secret of Kubernetes holds. */

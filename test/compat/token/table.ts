@@ -1,4 +1,5 @@
 /** Tokens and requests, and what Distribution 3.1.2 answers to each. */
+import { basicHeader } from '../../lib/basic-header.ts'
 import { encoded, type Keys, libtrustId, signatureOf, thumbprint, tokenOf } from './issuer.ts'
 
 export type Row = {
@@ -225,7 +226,7 @@ function tokenRows(keys: Keys): Row[] {
     { ...taken('lower case', ''), authorization: `bearer ${good()}` },
     {
       ...taken('Basic', ''),
-      authorization: `Basic ${Buffer.from('alice:secret').toString('base64')}`,
+      authorization: basicHeader('alice:secret'),
       status: 401,
       scope: PULL,
     },
