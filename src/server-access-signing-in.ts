@@ -2,7 +2,6 @@
 import { createDecider } from './auth/decide.ts'
 import { ensureAdministrator } from './auth/first-administrator.ts'
 import { type Challenges, createGate } from './auth/gate.ts'
-import { keptForTurn } from './auth/kept-for-turn.ts'
 import { createAccess } from './auth/rules/create-access.ts'
 import { describeDefaults } from './auth/rules/describe-defaults.ts'
 import type { FileAccess } from './auth/rules/rule.ts'
@@ -38,11 +37,10 @@ export async function openSigningIn(
   const ofFile = fileAccess()
   if (ofFile !== undefined) await makeAdministrator(options, hasher, ofFile)
 
-  const access = keptForTurn(
+  const access =
     ofFile === undefined
       ? createSignedInAccess(db)
-      : createAccess({ db, file: () => fileAccess() ?? ofFile, log }),
-  )
+      : createAccess({ db, file: () => fileAccess() ?? ofFile, log })
   const decider = createDecider({ access, db })
   const signed = createSignedTokens({ db, keys: createTokenKeys({ db, clock }), clock })
   const gate = createGate({

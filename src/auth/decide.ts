@@ -12,16 +12,27 @@ export type Decider = {
   guard: Guard
 }
 
+/** What was allowed, and the state of everything that it follows from. */
+type Allowed = {
+  readonly changes: number
+  readonly now: AccessNow
+  readonly principal: Principal
+  readonly action: RepositoryAction
+  readonly name: RepositoryName
+}
+
 /** Nothing here waits where the rules, and the repository's row, are in memory. */
 export function createDecider({
   access,
   db,
 }: {
   access: Access
-  db: Pick<Db, 'cached' | 'recall'>
+  db: Pick<Db, 'cached' | 'recall' | 'changes'>
 }): Decider {
-  const just = createJustAllowed()
-  const withNow = <T>(then: (now: AccessNow) => Waiting<T>): Waiting<T> => {
+  // The guard asks what the gate asked a moment ago, and the next request often the same.
+  let last: Allowed | undefined
+
+  function withNow<T>(then: (now: AccessNow) => Waiting<T>): Waiting<T> {
     const now = access.current()
     return now instanceof Promise ? now.then(then) : then(now)
   }
@@ -41,23 +52,29 @@ export function createDecider({
     action: RepositoryAction,
     name: RepositoryName,
   ): Waiting<boolean> {
-    return now.may(principal, action, name) && isForThis(principal, name)
+    const changes = db.changes()
+    const isAsBefore =
+      last?.changes === changes &&
+      last.now === now &&
+      last.principal === principal &&
+      last.action === action &&
+      last.name === name
+    if (isAsBefore) return true
+    const allowed = now.may(principal, action, name) && isForThis(principal, name)
+    if (allowed === true) last = { changes, now, principal, action, name }
+    return allowed
   }
 
-  function inRepository(
+  function verdictIn(
+    now: AccessNow,
     principal: Principal,
     action: RepositoryAction,
     name: RepositoryName,
   ): Waiting<Verdict> {
-    return withNow((now) => {
-      const allowed = may(now, principal, action, name)
-      if (allowed instanceof Promise) {
-        return allowed.then((is) => (is ? 'allowed' : refusal(now, principal, action, name)))
-      }
-      if (!allowed) return refusal(now, principal, action, name)
-      just.remember(principal, action, name)
-      return 'allowed'
-    })
+    const allowed = may(now, principal, action, name)
+    if (allowed === true) return 'allowed'
+    if (allowed === false) return refusal(now, principal, action, name)
+    return allowed.then((is) => (is ? 'allowed' : refusal(now, principal, action, name)))
   }
 
   return {
@@ -71,12 +88,11 @@ export function createDecider({
         case 'search':
           return principal.token === undefined || principal.token.catalog ? 'allowed' : 'wider-token'
         case 'repository':
-          return inRepository(principal, permission.action, permission.repository)
+          return withNow((now) => verdictIn(now, principal, permission.action, permission.repository))
       }
     },
     guard: {
-      may: (principal, action, name) =>
-        just.has(principal, action, name) || withNow((now) => may(now, principal, action, name)),
+      may: (principal, action, name) => withNow((now) => may(now, principal, action, name)),
       mayMoveTags: (principal, name) => withNow((now) => now.mayMoveTags(principal, name)),
       mayList: (principal, name) =>
         withNow((now) =>
@@ -98,26 +114,6 @@ function refusal(
     return 'wider-token'
   }
   return principal.kind === 'anonymous' ? 'sign-in' : 'denied'
-}
-
-/** What the gate has allowed a moment ago, without waiting since: the guard behind it asks the same. */
-function createJustAllowed() {
-  let asker: Principal | undefined
-  let asked: RepositoryAction | undefined
-  let where: RepositoryName | undefined
-  const forget = (): void => {
-    asker = undefined
-  }
-  return {
-    remember(principal: Principal, action: RepositoryAction, name: RepositoryName): void {
-      if (asker === undefined) queueMicrotask(forget)
-      asker = principal
-      asked = action
-      where = name
-    },
-    has: (principal: Principal, action: RepositoryAction, name: RepositoryName): boolean =>
-      asker === principal && asked === action && where === name,
-  }
 }
 
 /** Clients choose how to sign in by the answer to `/v2/`: who has no token yet, of nobody either, is told how. */

@@ -73,6 +73,12 @@ export type Db = {
   /** What {@link cached} keeps for this scope and key, if it does and it is exactly fresh; without waiting. */
   recall(scope: string, key: string): object | undefined
   /**
+   * What was worked out from cached rows holds for as long as this number is the same (`===`): it is another one as
+   * soon as any of them may have changed, and NaN, which is never the same, while a write of this process is under
+   * way. Without waiting.
+   */
+  changes(): number
+  /**
    * @throws DatabaseFullError the disk is full; nothing was changed
    * @throws DatabaseBusyError another program holds the database; nothing was changed
    * @throws DatabaseLostError the writer ended; whether it was written is not known

@@ -6,7 +6,7 @@ import { compileEntries, type Entries, rightsIn } from './entries.ts'
 import { explain } from './explain.ts'
 import { personOf, rightsInScopes, rightsInToken, scopesAdminister } from './limits.ts'
 import { isProblem, type Pattern, parsePattern } from './pattern.ts'
-import { ADMIN, ALL, allows, NOTHING, PUSH, type Rights } from './rights.ts'
+import { ADMIN, ALL, allows, PUSH, type Rights } from './rights.ts'
 import type { Defaults, Rule } from './rule.ts'
 import { createNode, findMostSpecific, insertPattern, type Node } from './tree.ts'
 
@@ -17,6 +17,9 @@ export type CompiledRule = {
 }
 /** A rule with its pattern, ready to be put among others. */
 export type ReadyRule = { readonly pattern: Pattern; readonly compiled: CompiledRule }
+
+/** `rights`: but for the limits of its token. */
+type Decided = { readonly rights: Rights; readonly withToken: Rights }
 
 /** Decisions that are kept for one principal. */
 const MOST_KEPT = 256
@@ -55,21 +58,22 @@ export function assembleRules({ rules, defaults }: RulesAnd<ReadyRule>): Compile
 /** What follows from rules; keeps what it worked out for as long as it is used. */
 export function createAccessNow({ root, otherwise, defaults }: CompiledRules): AccessNow {
   /** What follows for a principal, by repository: it asks for the same again and again. */
-  const kept = new WeakMap<Principal, Map<string, Rights>>()
+  const kept = new WeakMap<Principal, Map<string, Decided>>()
 
   const decidingFor = (principal: Principal, repository: string): CompiledRule =>
     findMostSpecific(root, repository, personOf(principal)) ?? otherwise
 
-  /** But for the limits of its token. */
-  function rightsOf(principal: Principal, repository: string): Rights {
+  function decided(principal: Principal, repository: string): Decided {
     let own = kept.get(principal)
     const known = own?.get(repository)
     if (known !== undefined) return known
     const rights = workOut(principal, repository)
+    const { token } = principal
+    const made = { rights, withToken: token ? rights & rightsInToken(token, repository) : rights }
     if (own === undefined) kept.set(principal, (own = new Map()))
     else if (own.size >= MOST_KEPT) own.clear()
-    own.set(repository, rights)
-    return rights
+    own.set(repository, made)
+    return made
   }
 
   function workOut(principal: Principal, repository: string): Rights {
@@ -82,16 +86,14 @@ export function createAccessNow({ root, otherwise, defaults }: CompiledRules): A
     return ceiling === undefined ? rights : rights & rightsInScopes(ceiling, principal, repository)
   }
 
-  function rightsWithToken(principal: Principal, repository: string): Rights {
-    const rights = rightsOf(principal, repository)
-    const { token } = principal
-    return token === undefined || rights === NOTHING ? rights : rights & rightsInToken(token, repository)
-  }
+  const rightsWithToken = (principal: Principal, repository: string): Rights =>
+    decided(principal, repository).withToken
 
   return {
     may: (principal, action, repository) => allows(rightsWithToken(principal, repository), action),
     mayMoveTags: (principal, repository) => (rightsWithToken(principal, repository) & PUSH) !== 0,
-    couldWithAnotherToken: (principal, action, repository) => allows(rightsOf(principal, repository), action),
+    couldWithAnotherToken: (principal, action, repository) =>
+      allows(decided(principal, repository).rights, action),
     mayAdminister: (principal, pattern) => mayAdminister({ root, otherwise }, principal, pattern),
     explain: (principal, action, repository) =>
       explain({

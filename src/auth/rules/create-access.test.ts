@@ -73,8 +73,9 @@ test('many that ask at once read once; one that comes after a change waits for w
     let reads = 0
     /** Holds the answer of a reading back, as a slow disk does. */
     let gate: Promise<void> | undefined
-    const slow: Pick<Db, 'read' | 'cached' | 'recall'> = {
+    const slow: Pick<Db, 'read' | 'cached' | 'recall' | 'changes'> = {
       cached: db.cached,
+      changes: () => db.changes(),
       recall: db.recall,
       async read(statement, params) {
         reads++

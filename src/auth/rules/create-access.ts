@@ -30,11 +30,13 @@ export function createAccess({
   file,
   log,
 }: {
-  db: Pick<Db, 'read' | 'cached' | 'recall'>
+  db: Pick<Db, 'read' | 'cached' | 'recall' | 'changes'>
   file: () => FileAccess
   log: Pick<Logger, 'error'>
 }): Access {
   let known: Known | undefined
+  /** When {@link Known} was last seen to be what the database says. */
+  let knownAt = -1
   let latest: Compiled | undefined
   const read = createSharedReader(db)
   const readyRows = createReadyRows(log)
@@ -69,8 +71,11 @@ export function createAccess({
 
   return {
     current() {
+      const changes = db.changes()
+      if (known !== undefined && changes === knownAt && known.compiled.file === file()) return known.now
       const version = recallAccessVersion(db)
       if (version === undefined || known?.version !== version.version) return load()
+      knownAt = changes
       return known.compiled.file === file() ? known.now : load()
     },
   }

@@ -22,11 +22,13 @@ type Entry = {
   readers: number
   dropped: boolean
   usedAt: number
+  /** Opened again since it was last looked at to be closed: it gets a second chance. */
+  isWanted: boolean
 }
 type State = {
   limit: number
   idleMs: number
-  /** The least recently opened first. */
+  /** In the order in which they may be closed. */
   entries: Map<string, Entry>
   closing: Set<Promise<void>>
   /** Runs only while there are entries, and keeps no process alive. */
@@ -77,10 +79,17 @@ async function open(state: State, key: string, path: string): Promise<SharedFile
 /** The readers are counted before the file is open, so that nobody closes it in between. */
 function share(state: State, key: string, path: string): Entry {
   const known = state.entries.get(key)
-  const entry = known ?? { key, opened: openAndStat(path), readers: 0, dropped: false, usedAt: 0 }
+  const entry = known ?? {
+    key,
+    opened: openAndStat(path),
+    readers: 0,
+    dropped: false,
+    usedAt: 0,
+    isWanted: false,
+  }
   entry.readers += 1
-  state.entries.delete(key)
-  state.entries.set(key, entry)
+  if (known === undefined) state.entries.set(key, entry)
+  else entry.isWanted = true
   startTimer(state)
   return entry
 }
@@ -93,9 +102,18 @@ function release(state: State, entry: Entry): void {
 }
 
 function shrink(state: State): void {
-  for (const entry of state.entries.values()) {
-    if (state.entries.size <= state.limit) return
-    if (entry.readers === 0) forget(state, entry)
+  const { entries, limit } = state
+  if (entries.size <= limit) return
+  // A second time, since all may have been wanted; none twice where all are being read.
+  let looks = 2 * entries.size
+  for (const [key, entry] of entries) {
+    if (entries.size <= limit || looks-- === 0) return
+    if (entry.readers === 0 && !entry.isWanted) forget(state, entry)
+    else {
+      entry.isWanted = false
+      entries.delete(key)
+      entries.set(key, entry)
+    }
   }
 }
 

@@ -51,6 +51,7 @@ export function openBulk(path: string): Bulk {
     read: async (statement, params) => all(statement, params),
     cached: async (_scope, _key, statement, params, load) => load(all(statement, params)),
     recall: () => undefined,
+    changes: () => NaN,
     async write(transaction) {
       if (!connection.isTransaction) connection.exec('BEGIN')
       const applied = runMember(transaction, 0)

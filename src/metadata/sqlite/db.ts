@@ -9,6 +9,7 @@ import {
   type Statement,
 } from '../database.ts'
 import { isBusy } from './apply.ts'
+import { openCommitWatch } from './commit-watch.ts'
 import { createPrepared } from './prepared.ts'
 import { createReadCache } from './read-cache.ts'
 import type { Writer } from './writer.ts'
@@ -24,7 +25,8 @@ export function createSqliteDb(options: {
   closed?: () => void
 }): Db {
   const { connection, writer } = options
-  const cache = createReadCache(connection, options.processId, options.cacheBytes)
+  const { processId, cacheBytes: maxBytes } = options
+  const cache = createReadCache(connection, { processId, maxBytes, watch: openCommitWatch(connection) })
   const prepare = createPrepared(connection)
 
   function all(statement: Statement, params: Params): Row[] {
@@ -49,6 +51,10 @@ export function createSqliteDb(options: {
     recall(scope, key) {
       cache.sample()
       return cache.get(scope, key)
+    },
+    changes() {
+      cache.sample()
+      return cache.changes()
     },
     async write(transaction) {
       const touched = cache.touching(transaction.touches)

@@ -33,6 +33,7 @@ export function openFrozen(path: string): Frozen {
     read: async (statement, params) => all(statement, params),
     cached: async (_scope, _key, statement, params, load) => load(all(statement, params)),
     recall: () => undefined,
+    changes: () => NaN,
     write: async () => {
       throw new Error('a frozen database is not written')
     },

@@ -116,7 +116,7 @@ test('a first manifest publishes the repository for everyone', () =>
 
 test('what a write under way touches is neither given out nor kept, until its answer', () => {
   const db = openDatabase(':memory:')
-  const cache = createReadCache(db, 'p', 10_000)
+  const cache = createReadCache(db, { processId: 'p', maxBytes: 10_000 })
   const value = {}
   for (const [touched, kept] of [
     [['a'], 'b'],
@@ -160,4 +160,22 @@ test('while a write of its own is under way nothing older than what others see i
     assert.deepEqual(order, ['two', 'gone'])
     await sleep(0)
     assert.equal(await byTag(one.db), undefined)
+  }))
+
+test('what follows from rows can be kept for as long as the number of changes is the same', () =>
+  withMetadata(['1', '2'], async (one, two) => {
+    await pushManifest(one.db, ['v'])
+    const before = one.db.changes()
+    assert.equal(one.db.changes(), before)
+    await byTag(one.db)
+    assert.equal(one.db.changes(), before, 'to read changes nothing')
+    const write = linkBlob(one.db, 'content', 'a')
+    while (!Number.isNaN(one.db.changes())) await Promise.resolve()
+    assert.ok(Number.isNaN(one.db.changes()), 'never the same while a write is under way')
+    await write
+    const after = one.db.changes()
+    assert.notEqual(after, before)
+    assert.equal(one.db.changes(), after)
+    await linkBlob(two.db, 'other', 'b')
+    assert.notEqual(one.db.changes(), after, "another process's commit")
   }))

@@ -142,6 +142,7 @@ function steppedDb(step: (what: string, run: Call['run']) => Promise<unknown>): 
     read: (statement, params) =>
       step(statement.name, (world) => world.db.read(statement, params) as Promise<Row[]>) as Promise<Row[]>,
     recall: () => undefined,
+    changes: () => NaN,
     // What is in memory is as fresh as the row: the same step.
     async cached(_scope, _key, statement, params, load) {
       return load(

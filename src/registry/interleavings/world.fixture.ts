@@ -69,6 +69,7 @@ export function createWorld({ altered = (same) => same, foreignKeys = true }: Wo
     read: async (statement, params) => read(statement, params),
     cached: async (_scope, _key, statement, params, load) => load(read(statement, params)),
     recall: () => undefined,
+    changes: () => NaN,
     write: async (transaction) => {
       const applied = applier.apply([altered(transaction)])[0] as Applied
       if (applied.kind === 'done') contentKey = undefined
