@@ -10,6 +10,7 @@ import { randomBytesOf } from '../test/lib/content.ts'
 import { ADMINISTRATOR, basicOf, PATH, startSide, tokenOf, writeHtpasswd } from './access/sides.ts'
 import { BenchFailure } from './failure.ts'
 import { cpuSeconds } from './machine/cpu.ts'
+import { bindTo } from './machine/pin.ts'
 import type { Running } from './peers/running.ts'
 import { short } from './report/report.ts'
 import { median } from './results.ts'
@@ -21,7 +22,9 @@ const HELP = `Usage: node bench/access.ts [OPTIONS]
 
 Pulls one manifest again and again: from an open registry, with a token where there are 10 rules and 10 robots, where
 there are 10,000 rules and 100,000 robots, and with a password. Then 1,000 sign-ins of 20 people at once, beside somebody
-who pulls with a token. Linux only; needs wrk and a C compiler.
+who pulls with a token. Server and client share a processor: on two, a client that sleeps while the server works costs the
+server a wake-up of another processor with each answer, more of them the slower it answers, which is no cost of access.
+Linux only; needs wrk, taskset and a C compiler.
 
   --rounds N      default 5; the order is turned round each time
   --seconds N     of each measurement, default 4
@@ -35,6 +38,7 @@ const MOST_TOKEN = 1.1
 const MOST_MANY = 1.05
 const MOST_BURST_MS = 50
 const CONNECTIONS = 16
+const PROCESSOR = 0
 const PEOPLE = 20
 const SIGN_INS = 1000
 
@@ -93,6 +97,7 @@ async function compare(
   ]
   const { wrk } = prepareTools(folder)
   if (wrk === undefined) throw new BenchFailure('wrk is needed; on Debian: apt-get install wrk')
+  for (const { pid } of sides) bindTo(pid, String(PROCESSOR))
   const costs = new Map<string, number[]>(rows.map(({ name }) => [name, []]))
   for (let round = 0; round <= rounds; round += 1) {
     for (const row of round % 2 === 0 ? rows : rows.toReversed()) {
@@ -100,7 +105,7 @@ async function compare(
       const header = authorization === undefined ? undefined : `Authorization: ${authorization}`
       const asked = { method: 'GET', path: PATH, status: 200, ...(header && { header }) } as Asked
       const before = cpuSeconds(row.side.pid)
-      const work = { asked, connections: CONNECTIONS, seconds, cpu: undefined }
+      const work = { asked, connections: CONNECTIONS, seconds, cpu: PROCESSOR }
       const { units } = await runWrk(wrk, row.side.server, work)
       const cost = ((cpuSeconds(row.side.pid) - before) * 1e6) / units
       // The first round warms up.

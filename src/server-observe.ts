@@ -36,6 +36,10 @@ const HANDLER: Readonly<Record<RouteKind, string>> = {
   listReferrers: 'referrers',
 }
 
+/** A property of the request, since a WeakMap of all requests costs each of them, and the collector, more. */
+const OBSERVATION = Symbol('observation')
+type Observed = IncomingMessage & { [OBSERVATION]?: Observation }
+
 export type RequestObserver = {
   begin(request: IncomingMessage, response: ServerResponse): Observation
   /** The id that {@link begin} gave. */
@@ -50,39 +54,38 @@ export type RequestObserver = {
 }
 
 export function createRequestObserver(observe: Observe): RequestObserver {
-  const observations = new WeakMap<IncomingMessage, Observation>()
+  const of = (request: Observed): Observation | undefined => request[OBSERVATION]
   return {
-    begin(request, response) {
+    begin(request: Observed, response) {
       const observation = observe(request, response)
-      observations.set(request, observation)
+      request[OBSERVATION] = observation
       return observation
     },
-    idOf: (request) => observations.get(request)?.id ?? '',
-    addressOf: (request) => observations.get(request)?.address ?? '',
+    idOf: (request) => of(request)?.id ?? '',
+    addressOf: (request) => of(request)?.address ?? '',
     told({ request, route, principal, status, contentType, contentLength, error }) {
-      const observation = observations.get(request)
+      const observation = of(request)
       if (observation === undefined) return
       observation.kind = route === undefined ? 'other' : HANDLER[route.kind]
       observation.contentType = contentType
       observation.bytesOut = request.method === 'HEAD' || status === 304 ? 0 : contentLength
       observation.user = userOf(principal)
-      const name = route !== undefined && 'repository' in route ? { 'vars.name': route.repository } : {}
+      if (route !== undefined && 'repository' in route) observation.fields = { 'vars.name': route.repository }
+      if (error === undefined) return
+      observation.failed = true
       observation.fields = {
-        ...name,
-        ...(error && {
-          'err.code': error.code.toLowerCase(),
-          'err.message': error.message,
-          'err.detail': error.detail,
-        }),
+        ...observation.fields,
+        'err.code': error.code.toLowerCase(),
+        'err.message': error.message,
+        'err.detail': error.detail,
       }
-      if (error !== undefined) observation.failed = true
     },
     taken(request, kind) {
-      const observation = observations.get(request)
+      const observation = of(request)
       if (observation !== undefined) observation.kind = kind
     },
     tokenTold(request, { principal, bytes, error }) {
-      const observation = observations.get(request)
+      const observation = of(request)
       if (observation === undefined) return
       observation.contentType = 'application/json'
       observation.bytesOut = request.method === 'HEAD' ? 0 : bytes
@@ -92,7 +95,7 @@ export function createRequestObserver(observe: Observe): RequestObserver {
       observation.failed = true
     },
     apiTold({ request, principal, problem }) {
-      const observation = observations.get(request)
+      const observation = of(request)
       if (observation === undefined) return
       observation.user = userOf(principal)
       if (problem === undefined) return

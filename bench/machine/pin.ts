@@ -10,9 +10,15 @@ export function commandOn(cpu: number | undefined, command: string, args: string
   return cpu === undefined ? [command, args] : ['taskset', ['-c', String(cpu), command, ...args]]
 }
 
-/** Binds a process with all its threads; threads that it starts later follow. */
 export function bindProcess(pid: number, mode: Mode, processors: number): void {
-  const cpus = mode === 'pinned' ? String(processors - 1) : `0-${processors - 1}`
+  bindTo(pid, mode === 'pinned' ? String(processors - 1) : `0-${processors - 1}`)
+}
+
+/**
+ * Binds a process with all its threads; threads that it starts later follow.
+ * @param cpus as taskset takes them: `0`, `0-3`
+ */
+export function bindTo(pid: number, cpus: string): void {
   try {
     execFileSync('taskset', ['-a', '-c', '-p', cpus, String(pid)], { stdio: 'pipe' })
   } catch (error) {

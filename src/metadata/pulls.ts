@@ -3,8 +3,8 @@ import { type Digest, digestToStoredHex } from '../oci/digest.ts'
 import type { Db, Statement } from './database.ts'
 
 const DAY_MS = 86_400_000
-/** Different manifests and tags remembered between two flushes; beyond it, new ones are only counted per repository. */
-const MAX_KEYS = 50_000
+/** Manifests and tags counted between two flushes; beyond it, new ones are only counted for their repository. */
+const MAX_COUNTS = 100_000
 
 const COUNT_MANIFESTS: Statement = {
   name: 'count-manifest-pulls',
@@ -31,63 +31,90 @@ export type PullRecorder = {
   flush(): Promise<void>
 }
 
-type ManifestPulls = { repository: number; digest: Digest; n: number; at: number }
-type TagPulls = { repository: number; tag: string; n: number; at: number }
-type DayPulls = { repository: number; day: number; n: number; bytes: number }
+type Count = { n: number; at: number }
+type Day = { n: number; bytes: number }
+/** Maps of maps, since texts made of two parts with each pull would cost more than all the rest. */
+type Pulls = { manifests: Map<Digest, Count>; tags: Map<string, Count>; days: Map<number, Day> }
 
 export function createPullRecorder(db: Db, now: () => number): PullRecorder {
-  let manifests = new Map<string, ManifestPulls>()
-  let tags = new Map<string, TagPulls>()
-  let days = new Map<string, DayPulls>()
+  let repositories = new Map<number, Pulls>()
+  let counts = 0
 
-  function countDay(repository: number, n: number, bytes: number, at: number): void {
+  function pullsOf(repository: number): Pulls {
+    let pulls = repositories.get(repository)
+    if (pulls === undefined) {
+      pulls = { manifests: new Map(), tags: new Map(), days: new Map() }
+      repositories.set(repository, pulls)
+    }
+    return pulls
+  }
+
+  function count<Key>(map: Map<Key, Count>, key: Key, at: number): void {
+    const entry = map.get(key)
+    if (entry !== undefined) {
+      entry.n += 1
+      entry.at = at
+    } else if (counts < MAX_COUNTS) {
+      counts += 1
+      map.set(key, { n: 1, at })
+    }
+  }
+
+  function countDay({ days }: Pulls, n: number, bytes: number, at: number): void {
     const day = Math.floor(at / DAY_MS)
-    const key = `${repository}/${day}`
-    const entry = days.get(key)
-    if (entry === undefined) days.set(key, { repository, day, n, bytes })
+    const entry = days.get(day)
+    if (entry === undefined) days.set(day, { n, bytes })
     else {
       entry.n += n
       entry.bytes += bytes
     }
   }
 
-  function count<T extends { n: number; at: number }>(
-    map: Map<string, T>,
-    key: string,
-    at: number,
-    fresh: () => T,
-  ): void {
-    const entry = map.get(key)
-    if (entry !== undefined) {
-      entry.n++
-      entry.at = at
-    } else if (map.size < MAX_KEYS) map.set(key, fresh())
-  }
-
   return {
     manifest(repository, digest, tag, bytes) {
       const at = now()
-      count(manifests, `${repository}@${digest}`, at, () => ({ repository, digest, n: 1, at }))
-      if (tag !== undefined) count(tags, `${repository}:${tag}`, at, () => ({ repository, tag, n: 1, at }))
-      countDay(repository, 1, bytes, at)
+      const pulls = pullsOf(repository)
+      count(pulls.manifests, digest, at)
+      if (tag !== undefined) count(pulls.tags, tag, at)
+      countDay(pulls, 1, bytes, at)
     },
     blob(repository, bytes) {
-      countDay(repository, 0, bytes, now())
+      countDay(pullsOf(repository), 0, bytes, now())
     },
     async flush() {
-      if (manifests.size === 0 && days.size === 0) return
-      const params = {
-        manifests: JSON.stringify(
-          [...manifests.values()].map((entry) => ({ ...entry, digest: digestToStoredHex(entry.digest) })),
-        ),
-        tags: JSON.stringify([...tags.values()]),
-        days: JSON.stringify([...days.values()]),
-      }
-      manifests = new Map()
-      tags = new Map()
-      days = new Map()
+      if (repositories.size === 0) return
+      const params = paramsOf(repositories)
+      repositories = new Map()
+      counts = 0
       const steps = [{ statement: COUNT_MANIFESTS }, { statement: COUNT_TAGS }, { statement: COUNT_DAYS }]
       await db.write({ steps, params, touches: [] })
     },
+  }
+}
+
+function paramsOf(repositories: ReadonlyMap<number, Pulls>): Record<'manifests' | 'tags' | 'days', string> {
+  const all = [...repositories]
+  const rows = <Key, Value extends object>(
+    of: (pulls: Pulls) => Map<Key, Value>,
+    name: (key: Key) => object,
+  ) =>
+    JSON.stringify(
+      all.flatMap(([repository, pulls]) =>
+        [...of(pulls)].map(([key, value]) => ({ repository, ...name(key), ...value })),
+      ),
+    )
+  return {
+    manifests: rows(
+      ({ manifests }) => manifests,
+      (digest) => ({ digest: digestToStoredHex(digest) }),
+    ),
+    tags: rows(
+      ({ tags }) => tags,
+      (tag) => ({ tag }),
+    ),
+    days: rows(
+      ({ days }) => days,
+      (day) => ({ day }),
+    ),
   }
 }

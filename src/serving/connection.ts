@@ -49,7 +49,8 @@ export function createConnection(
     begin(req, res, wasContinued) {
       newest = req
       open.push(res)
-      res.once('close', () => {
+      // It comes once: to take the listener away again would cost as much as the rest.
+      res.on('close', () => {
         const index = open.indexOf(res)
         if (index >= 0) open.splice(index, 1)
       })

@@ -54,7 +54,8 @@ export function createObserver({
     const [read, written] = [socket.bytesRead, socket.bytesWritten]
     const observation: Observation = { id: idFor(req.headers['x-request-id']), address, kind: 'other' }
     metrics.inFlight(1)
-    res.once('close', () => {
+    // It comes once: to take the listener away again would cost as much as the rest.
+    res.on('close', () => {
       metrics.inFlight(-1)
       const ms = performance.now() - began
       const { method = '', headers } = req
