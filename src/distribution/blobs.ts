@@ -1,4 +1,5 @@
 /** Blobs: pull, delete (end-2, end-10). */
+import { type Waiting, whenKnown } from '../lib/waiting.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { BlobContent } from '../registry/registry.ts'
 import { etagOf, ifRange, noneMatch } from './etag.ts'
@@ -31,7 +32,7 @@ function open(
   x: Exchange,
   route: RouteOf<'getBlob'>,
   range: Parameters<typeof x.settings.registry.openBlob>[3],
-): Promise<BlobContent> {
+): Waiting<BlobContent> {
   return x.settings.registry.openBlob(x.call, route.repository, route.digest, range)
 }
 
@@ -53,10 +54,11 @@ async function openRange(
   throw new RegistryError('RANGE_INVALID', `the blob has ${size} bytes`, { detail: { size } })
 }
 
-export async function statBlob(x: Exchange, route: RouteOf<'statBlob'>): Promise<void> {
-  const { size } = await x.settings.registry.statBlob(x.call, route.repository, route.digest)
-  if (noneMatch(x.request.headers['if-none-match'], route.digest)) return notModified(x, route)
-  sendEmpty(x, 200, blobHeaders(x, route, size))
+export function statBlob(x: Exchange, route: RouteOf<'statBlob'>): Waiting<void> {
+  return whenKnown(x.settings.registry.statBlob(x.call, route.repository, route.digest), ({ size }) => {
+    const isKnown = noneMatch(x.request.headers['if-none-match'], route.digest)
+    return isKnown ? notModified(x, route) : sendEmpty(x, 200, blobHeaders(x, route, size))
+  })
 }
 
 /**

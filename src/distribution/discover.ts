@@ -7,7 +7,7 @@ const EMPTY_OBJECT = Buffer.from('{}')
 const SPECIFICATION = 'https://github.com/opencontainers/distribution-spec/blob/main/extensions/_oci.md'
 
 /** end-1. @throws UNAUTHORIZED before it gets here, wherever signing in is needed for anything. */
-export async function ping(x: Exchange): Promise<void> {
+export function ping(x: Exchange): void {
   sendBytes(x, 200, ['Content-Type', 'application/json', 'Content-Length', '2'], EMPTY_OBJECT)
 }
 

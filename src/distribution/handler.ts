@@ -5,9 +5,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Permission, refusalOf, type Verdict } from '../auth/permission.ts'
 import { anonymousPrincipal, type Principal } from '../auth/principal.ts'
+import { type Waiting, whenKnown } from '../lib/waiting.ts'
 import { RegistryError } from '../oci/error.ts'
 import { createBodyMemory } from './body.ts'
-import { createErrorSender, type Asked, type ErrorSender } from './error.ts'
+import { createErrorSender, type Asked } from './error.ts'
 import { HttpCall, type DistributionOptions, type Settings } from './exchange.ts'
 import { parseRequest } from './request.ts'
 import { entryOf } from './routes.ts'
@@ -35,11 +36,23 @@ export function createDistributionHandler(
     bodyMemory: createBodyMemory(MAX_BODY_MEMORY),
   }
   const sendError = createErrorSender(settings)
-  return (request, response) => {
-    answer(settings, sendError, request, response).catch((error: unknown) => {
+  const fail = (asked: Asked, thrown: unknown): void => {
+    try {
+      sendError(asked, thrown)
+    } catch (error) {
       options.log.error('a request could not even be refused', { error })
-      response.destroy()
-    })
+      asked.response.destroy()
+    }
+  }
+  // Without a promise where nothing is waited for, as with most of what is read.
+  return (request, response) => {
+    const asked: Asked = { request, response, requestId: settings.requestId(request) }
+    try {
+      const answered = answer(settings, asked)
+      if (answered instanceof Promise) answered.catch((thrown: unknown) => fail(asked, thrown))
+    } catch (thrown) {
+      fail(asked, thrown)
+    }
   }
 }
 
@@ -56,39 +69,51 @@ function headersOf({ headers }: DistributionOptions): Pick<Settings, 'baseHeader
   return { baseHeaders, ownCacheControl: names.has('cache-control') }
 }
 
-async function answer(
-  settings: Settings,
-  sendError: ErrorSender,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  const requestId = settings.requestId(request)
-  const asked: Asked = { request, response, requestId }
-  try {
-    const { method = 'GET', url = '/', headers } = request
-    checkHealth(settings)
-    const namespace = headers['oci-namespace'] as string | undefined
-    const route = parseRequest(method, url, settings.prefix, headers.host, namespace)
-    asked.route = route
-    const entry = entryOf(route)
-    const permissions = entry.permission(route)
-    asked.permissions = permissions
-    if (permissions.length > 0) {
-      if (settings.readOnly) refuseWrites(method)
-      const found = authenticate(settings, request)
-      asked.principal = found instanceof Promise ? await found : found
-      settings.limit?.(request, asked.principal)
-      for (const permission of permissions) {
-        const given = settings.gate.authorize(asked.principal, permission)
-        const verdict = given instanceof Promise ? await given : given
-        if (verdict !== 'allowed') throw refusal(verdict, asked.principal, permission)
-      }
-    }
-    const call = new HttpCall(asked.principal ?? anonymousPrincipal, requestId, request, response, settings)
-    await entry.handle({ settings, request, response, route, call }, route)
-  } catch (thrown) {
-    sendError(asked, thrown)
+function answer(settings: Settings, asked: Asked): Waiting<void> {
+  const { method = 'GET', url = '/', headers } = asked.request
+  checkHealth(settings)
+  const namespace = headers['oci-namespace'] as string | undefined
+  const route = parseRequest(method, url, settings.prefix, headers.host, namespace)
+  asked.route = route
+  const entry = entryOf(route)
+  const permissions = entry.permission(route)
+  asked.permissions = permissions
+  const handle = (principal: Principal): Waiting<void> => {
+    const { request, response, requestId } = asked
+    const call = new HttpCall(principal, requestId, request, response, settings)
+    return entry.handle({ settings, request, response, route, call }, route)
   }
+  if (permissions.length === 0) return handle(anonymousPrincipal)
+  if (settings.readOnly) refuseWrites(method)
+  return whenKnown(authenticate(settings, asked.request), (principal) => {
+    asked.principal = principal
+    settings.limit?.(asked.request, principal)
+    return whenKnown(admit(settings, principal, permissions), () => handle(principal))
+  })
+}
+
+/** @throws RegistryError one of the permissions is not given */
+function admit(
+  settings: Settings,
+  principal: Principal,
+  permissions: readonly Permission[],
+  from = 0,
+): Waiting<void> {
+  for (let index = from; index < permissions.length; index += 1) {
+    const permission = permissions[index] as Permission
+    const verdict = settings.gate.authorize(principal, permission)
+    if (verdict instanceof Promise) {
+      return verdict.then((given) => {
+        requireAllowed(given, principal, permission)
+        return admit(settings, principal, permissions, index + 1)
+      })
+    }
+    requireAllowed(verdict, principal, permission)
+  }
+}
+
+function requireAllowed(verdict: Verdict, principal: Principal, permission: Permission): void {
+  if (verdict !== 'allowed') throw refusal(verdict, principal, permission)
 }
 
 /** Who comes with credentials that are not taken counts as everybody does: by the address. */

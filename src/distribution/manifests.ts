@@ -1,4 +1,5 @@
 /** Manifests: pull, push, delete (end-3, end-7, end-9). */
+import { type Waiting, whenKnown } from '../lib/waiting.ts'
 import { type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import { readSmallBody } from './body.ts'
@@ -12,24 +13,20 @@ import { sendBytes, sendEmpty } from './send.ts'
  * The stored type whatever `Accept` says. Content-Type is exactly that, without parameters: clients compare it byte
  * for byte.
  */
-export async function getManifest(x: Exchange, route: RouteOf<'getManifest'>): Promise<void> {
-  const { digest, mediaType, bytes } = await x.settings.registry.getManifest(
-    x.call,
-    route.repository,
-    route.reference,
-  )
-  if (noneMatch(x.request.headers['if-none-match'], digest)) return notModified(x, digest)
-  sendBytes(x, 200, manifestHeaders(x, digest, mediaType, bytes.byteLength), bytes)
+export function getManifest(x: Exchange, route: RouteOf<'getManifest'>): Waiting<void> {
+  const found = x.settings.registry.getManifest(x.call, route.repository, route.reference)
+  return whenKnown(found, ({ digest, mediaType, bytes }) => {
+    if (noneMatch(x.request.headers['if-none-match'], digest)) return notModified(x, digest)
+    sendBytes(x, 200, manifestHeaders(x, digest, mediaType, bytes.byteLength), bytes)
+  })
 }
 
-export async function statManifest(x: Exchange, route: RouteOf<'statManifest'>): Promise<void> {
-  const { digest, mediaType, size } = await x.settings.registry.statManifest(
-    x.call,
-    route.repository,
-    route.reference,
-  )
-  if (noneMatch(x.request.headers['if-none-match'], digest)) return notModified(x, digest)
-  sendEmpty(x, 200, manifestHeaders(x, digest, mediaType, size))
+export function statManifest(x: Exchange, route: RouteOf<'statManifest'>): Waiting<void> {
+  const found = x.settings.registry.statManifest(x.call, route.repository, route.reference)
+  return whenKnown(found, ({ digest, mediaType, size }) => {
+    if (noneMatch(x.request.headers['if-none-match'], digest)) return notModified(x, digest)
+    sendEmpty(x, 200, manifestHeaders(x, digest, mediaType, size))
+  })
 }
 
 function notModified(x: Exchange, digest: Digest): void {

@@ -1,5 +1,6 @@
 /** What each kind of route asks for, and who answers it. A kind without a permission does not compile. */
 import type { Permission, RepositoryAction } from '../auth/permission.ts'
+import type { Waiting } from '../lib/waiting.ts'
 import { deleteBlob, getBlob, statBlob } from './blobs.ts'
 import { discover, options, ping, redirect, root } from './discover.ts'
 import { otherMethod } from './error.ts'
@@ -18,7 +19,7 @@ import {
   startUpload,
 } from './uploads.ts'
 
-export type Handler<K extends RouteKind> = (x: Exchange, route: RouteOf<K>) => Promise<void>
+export type Handler<K extends RouteKind> = (x: Exchange, route: RouteOf<K>) => Waiting<void>
 
 type RouteTable = {
   readonly [K in RouteKind]: {
@@ -78,6 +79,6 @@ export const ROUTE_KINDS = Object.keys(ROUTES) as readonly RouteKind[]
 /** The entry for a route; the table's type says that kind and entry belong together. */
 export function entryOf<R extends Route>(
   route: R,
-): { permission: (route: R) => readonly Permission[]; handle: (x: Exchange, route: R) => Promise<void> } {
+): { permission: (route: R) => readonly Permission[]; handle: (x: Exchange, route: R) => Waiting<void> } {
   return ROUTES[route.kind] as never
 }

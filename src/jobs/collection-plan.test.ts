@@ -113,7 +113,7 @@ async function use(f: Fixture, random: (below: number) => number, steps: number)
     },
     (name) => pushBlob(f, name, `l${random(8)}`),
     (name) => f.registry.mountBlob(f.call, repository(name), sha256(`l${random(6)}`), undefined),
-    (name) => f.registry.statBlob(f.call, repository(name), sha256(`l${random(6)}`)),
+    async (name) => f.registry.statBlob(f.call, repository(name), sha256(`l${random(6)}`)),
     (name) => f.registry.deleteTag(f.call, repository(name), tag(pick(['1', '2', 'latest']))),
     (name) => f.registry.deleteBlob(f.call, repository(name), sha256(`l${random(6)}`)),
     async () => {

@@ -59,7 +59,7 @@ test('rot is found, told once with what it breaks, and no longer served; a push 
       lines.map(({ level, fields }) => [level, fields['digest'], fields['what'], fields['affects']]),
       [['error', layer, 'wrong-bytes', ['a:1', 'a:2']]],
     )
-    await assert.rejects(c.registry.statBlob(c.call, A, layer), { code: 'BLOB_UNKNOWN' })
+    await assert.rejects(async () => c.registry.statBlob(c.call, A, layer), { code: 'BLOB_UNKNOWN' })
     assert.equal(await isScrubDue(partsOf(c), RULES.ageMs), false, 'it is not looked at again and again')
     c.clock.advance(31 * DAY)
     await scrub(partsOf(c, log), RULES, 10_000, never)

@@ -3,6 +3,7 @@
  * A blob row is written only after its object is complete and durable; a link holds the blob row by a foreign key.
  */
 import type { ObjectId } from '../blobs/blob-store.ts'
+import type { Waiting } from '../lib/waiting.ts'
 import { type Digest, digestToBytes } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import { type Actor, actorEntry } from './actor.ts'
@@ -45,12 +46,12 @@ export const objectToBytes = (id: ObjectId): Uint8Array => Buffer.from(id, 'hex'
 export const objectFromBytes = (bytes: Uint8Array): ObjectId =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex') as ObjectId
 
-/** The blob, where it is linked to this repository and whole. */
-export async function findLinkedBlob(
-  db: Db,
+/** The blob, where it is linked to this repository and whole. Without waiting where its row is in memory. */
+export function findLinkedBlob(
+  db: Pick<Db, 'cached'>,
   repository: string,
   digest: Digest,
-): Promise<LinkedBlob | undefined> {
+): Waiting<LinkedBlob | undefined> {
   return db.cached(
     repository,
     digest,

@@ -2,6 +2,7 @@
  * A database is two verbs: `read` a named statement, and `write` a transaction whose statements each say how many
  * rows they expect; a miss rolls all of it back, and the caller reads again and decides anew.
  */
+import type { Waiting } from '../lib/waiting.ts'
 export type SqlValue = string | number | null | Uint8Array
 export type Params = Readonly<Record<string, SqlValue>>
 export type Row = Record<string, SqlValue>
@@ -60,6 +61,7 @@ export type Db = {
   /**
    * What `load` makes of a statement's rows, from memory while nothing that was committed since, by any process, can
    * have changed it. `scope` is the repository's name, `key` is unique within it. An undefined result is not kept.
+   * Without waiting where it is in memory; what `read` throws may then be thrown at once, too.
    * @param weigh bytes that the value holds in memory
    */
   cached<T extends object>(
@@ -69,7 +71,7 @@ export type Db = {
     params: Params,
     load: (rows: readonly Row[]) => T | undefined,
     weigh: (value: T) => number,
-  ): Promise<T | undefined>
+  ): Waiting<T | undefined>
   /** What {@link cached} keeps for this scope and key, if it does and it is exactly fresh; without waiting. */
   recall(scope: string, key: string): object | undefined
   /**

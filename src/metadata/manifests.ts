@@ -1,4 +1,5 @@
 /** Manifests by tag and digest: reading (Q1), T4 (push) and T3 (lease). */
+import type { Waiting } from '../lib/waiting.ts'
 import { type Digest, digestFromBytes, digestToBytes, digestToStoredHex } from '../oci/digest.ts'
 import type { ManifestReference, ParsedManifest } from '../oci/manifest.ts'
 import type { Reference, Tag } from '../oci/reference.ts'
@@ -36,11 +37,12 @@ const BY_DIGEST: Statement = {
   rows: true,
 }
 
-export async function findManifest(
-  db: Db,
+/** Without waiting where it is in memory, as with each pull of what is pulled often. */
+export function findManifest(
+  db: Pick<Db, 'cached'>,
   repository: string,
   reference: Reference,
-): Promise<StoredManifest | undefined> {
+): Waiting<StoredManifest | undefined> {
   const byTag = reference.kind === 'tag'
   const params = byTag
     ? { repository, tag: reference.tag }

@@ -140,14 +140,15 @@ export const drop = (f: Fixture, digest: Digest): Promise<void> =>
   f.registry.deleteManifest(f.call, A, digest)
 export const untag = (f: Fixture, name: string): Promise<void> => f.registry.deleteTag(f.call, A, tag(name))
 
-export const isThere = (f: Fixture, reference: Reference): Promise<boolean> =>
-  f.registry.statManifest(f.call, A, reference).then(
-    () => true,
-    (error: unknown) => {
-      if (error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN') return false
-      throw error
-    },
-  )
+export async function isThere(f: Fixture, reference: Reference): Promise<boolean> {
+  try {
+    await f.registry.statManifest(f.call, A, reference)
+    return true
+  } catch (error) {
+    if (error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN') return false
+    throw error
+  }
+}
 
 export async function query(f: Fixture, sql: string): Promise<Record<string, unknown>[]> {
   return (await f.metadata.db.read({ name: sql, sql, rows: true }, {})).map((row) => ({ ...row }))

@@ -6,6 +6,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { type Guard, refusalOf, type RepositoryAction } from '../auth/permission.ts'
 import { createTurns } from '../lib/turns.ts'
+import type { Waiting } from '../lib/waiting.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Call, FoundNames, IsReadable, NamePage, Page, Registry } from './registry.ts'
 
@@ -25,12 +26,15 @@ const PAGE = 1000
 export function createGuardedRegistry(registry: Registry, guard: Guard): Registry {
   const takeTurn = createTurns()
 
+  type Asked = [action: RepositoryAction, call: Call, name: RepositoryName]
+  function asked<T>(...given: [...Asked, work: () => Promise<T>]): Promise<T>
+  function asked<T>(...given: [...Asked, work: () => Waiting<T>]): Waiting<T>
   function asked<T>(
     action: RepositoryAction,
     call: Call,
     name: RepositoryName,
-    work: () => Promise<T>,
-  ): Promise<T> {
+    work: () => Waiting<T>,
+  ): Waiting<T> {
     const { principal } = call
     const may = guard.may(principal, action, name)
     if (may === true) return work()

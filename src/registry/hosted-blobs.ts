@@ -10,6 +10,7 @@ import {
   renewLease,
   restampObject,
 } from '../metadata/blob-links.ts'
+import { type Waiting, whenKnown } from '../lib/waiting.ts'
 import { unlinkBlob } from '../metadata/deletions.ts'
 import { findOrCreateRepository, findRepository } from '../metadata/repositories.ts'
 import { algorithmOf, type Digest } from '../oci/digest.ts'
@@ -36,10 +37,22 @@ export function createHostedBlobs(parts: HostedParts): BlobVerbs {
   const { db, store, clock, rules, pulls } = parts
   const filesThere = createFilesCheck(parts)
 
-  async function find(repository: RepositoryName, digest: Digest): Promise<LinkedBlob> {
-    const blob = await findLinkedBlob(db, repository, digest)
-    if (blob === undefined) throw unknownBlob(digest)
-    return blob
+  function find(repository: RepositoryName, digest: Digest): Waiting<LinkedBlob> {
+    return whenKnown(findLinkedBlob(db, repository, digest), (blob) => {
+      if (blob === undefined) throw unknownBlob(digest)
+      return blob
+    })
+  }
+
+  /** A 200 promises as much; where there is no room to write it down, reading goes on. */
+  async function lease(
+    repository: RepositoryName,
+    digest: Digest,
+    blob: LinkedBlob,
+    now: number,
+  ): Promise<void> {
+    const there = await ignoringFullDisk(renewLease(db, repository, blob, digest, now))
+    if (there === false) throw unknownBlob(digest)
   }
 
   /** The bytes do not match the row: this blob is refused from now on, and the next push heals it. */
@@ -115,15 +128,13 @@ export function createHostedBlobs(parts: HostedParts): BlobVerbs {
   }
 
   return {
-    async statBlob(_call, repository, digest) {
-      const blob = await find(repository, digest)
-      const now = clock.now()
-      if (!rules.readOnly && blob.leaseUntil < now + LEASE_PROMISE_MS) {
-        const there = await ignoringFullDisk(renewLease(db, repository, blob, digest, now))
-        if (there === false) throw unknownBlob(digest)
-      }
-      return { size: blob.size }
-    },
+    statBlob: (_call, repository, digest) =>
+      whenKnown(find(repository, digest), (blob) => {
+        const now = clock.now()
+        const isLeased = rules.readOnly || blob.leaseUntil >= now + LEASE_PROMISE_MS
+        const answer = { size: blob.size }
+        return isLeased ? answer : lease(repository, digest, blob, now).then(() => answer)
+      }),
     async openBlob(call, repository, digest, range) {
       const blob = await find(repository, digest)
       const bounds = range === undefined ? undefined : boundsOf(range, blob.size)

@@ -18,6 +18,7 @@ import { actorOf } from './actor.ts'
 import { type HostedParts, type HostedRules, requireDeletes } from './hosted-parts.ts'
 import { readImageConfig } from './image-config.ts'
 import type { ManifestPut, Registry } from './registry.ts'
+import { type Waiting, whenKnown } from '../lib/waiting.ts'
 import { ignoringFullDisk } from './storage-errors.ts'
 
 type ManifestVerbs = Pick<
@@ -28,13 +29,12 @@ type ManifestVerbs = Pick<
 export function createHostedManifests(parts: HostedParts): ManifestVerbs {
   const { db, clock, rules, pulls } = parts
 
-  async function find(repository: RepositoryName, reference: Reference): Promise<StoredManifest> {
-    for (;;) {
-      const manifest = await findManifest(db, repository, reference)
+  function find(repository: RepositoryName, reference: Reference): Waiting<StoredManifest> {
+    return whenKnown(findManifest(db, repository, reference), (manifest) => {
       if (manifest === undefined) throw unknownManifest(reference)
       if (reference.kind === 'tag' || manifest.expiresAt === undefined) return manifest
-      if (await keepFor(repository, manifest)) return manifest
-    }
+      return keepFor(repository, manifest).then((isKept) => (isKept ? manifest : find(repository, reference)))
+    })
   }
 
   /** A digest that was just read may be named in a push a little later. @returns false: look again */
@@ -67,15 +67,17 @@ export function createHostedManifests(parts: HostedParts): ManifestVerbs {
   }
 
   return {
-    async getManifest(_call, repository, reference) {
-      const manifest = await find(repository, reference)
-      pulls.manifest(manifest.repositoryId, manifest.digest, reference.tag, manifest.bytes.byteLength)
-      return manifest
-    },
-    async statManifest(_call, repository, reference) {
-      const manifest = await find(repository, reference)
-      return { digest: manifest.digest, mediaType: manifest.mediaType, size: manifest.bytes.byteLength }
-    },
+    getManifest: (_call, repository, reference) =>
+      whenKnown(find(repository, reference), (manifest) => {
+        pulls.manifest(manifest.repositoryId, manifest.digest, reference.tag, manifest.bytes.byteLength)
+        return manifest
+      }),
+    statManifest: (_call, repository, reference) =>
+      whenKnown(find(repository, reference), ({ digest, mediaType, bytes }) => ({
+        digest,
+        mediaType,
+        size: bytes.byteLength,
+      })),
     async putManifest(call, repository, put) {
       const digest = checkedDigest(put)
       const manifest = parseManifest(put.mediaType, put.bytes, rules.maxReferences)

@@ -19,8 +19,8 @@ import {
 const A = repository('team/app')
 const B = repository('other/app')
 
-function rejects(promise: Promise<unknown>, code: ErrorCode): Promise<void> {
-  return assert.rejects(promise, (error: { code?: string }) => {
+function rejects(answer: unknown, code: ErrorCode): Promise<void> {
+  return assert.rejects(Promise.resolve(answer), (error: { code?: string }) => {
     assert.equal(error.code, code, `${error.code}: ${(error as Error).message}`)
     return true
   })

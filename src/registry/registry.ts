@@ -3,10 +3,14 @@
  * registry implements this one interface; what is absent or refused is thrown as a {@link RegistryError} whose
  * codes each verb lists. Any verb may also throw UNAVAILABLE (the store or the database does not answer) and
  * DENIED (the disk is full, the registry is read-only).
+ *
+ * Verbs that only read may answer at once where all they need is in memory: a promise for each layer would cost a small
+ * request as much as all the rest. What they throw is a rejection all the same.
  */
 import type { Principal } from '../auth/principal.ts'
 import type { Body, ByteSource } from '../blobs/blob-store.ts'
 import type { Logger } from '../lib/logger.ts'
+import type { Waiting } from '../lib/waiting.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts'
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'
@@ -83,13 +87,13 @@ export type Page = { limit: number; after?: string | undefined }
 
 export type Registry = {
   /** @throws MANIFEST_UNKNOWN, NAME_UNKNOWN */
-  getManifest(call: Call, repository: RepositoryName, reference: Reference): Promise<ManifestContent>
+  getManifest(call: Call, repository: RepositoryName, reference: Reference): Waiting<ManifestContent>
   /** As {@link getManifest}, for HEAD: an implementation may leave `bytes` out of what it fetches. */
   statManifest(
     call: Call,
     repository: RepositoryName,
     reference: Reference,
-  ): Promise<{ digest: Digest; mediaType: string; size: number }>
+  ): Waiting<{ digest: Digest; mediaType: string; size: number }>
   /**
    * @throws MANIFEST_INVALID, MANIFEST_BLOB_UNKNOWN (detail: the digests that are missing), DIGEST_INVALID, DENIED (it
    * keeps tags, and one of them points to something else; detail: those tags)
@@ -105,14 +109,14 @@ export type Registry = {
   deleteTag(call: Call, repository: RepositoryName, tag: Tag): Promise<void>
 
   /** A 200 also leases the blob: it stays for at least 24 hours. @throws BLOB_UNKNOWN, NAME_UNKNOWN */
-  statBlob(call: Call, repository: RepositoryName, digest: Digest): Promise<{ size: number }>
+  statBlob(call: Call, repository: RepositoryName, digest: Digest): Waiting<{ size: number }>
   /** @throws BLOB_UNKNOWN, NAME_UNKNOWN, RANGE_INVALID */
   openBlob(
     call: Call,
     repository: RepositoryName,
     digest: Digest,
     range: ByteRange | undefined,
-  ): Promise<BlobContent>
+  ): Waiting<BlobContent>
   /** @throws BLOB_UNKNOWN, NAME_UNKNOWN, UNSUPPORTED */
   deleteBlob(call: Call, repository: RepositoryName, digest: Digest): Promise<void>
   /** A whole blob in one request (end-4b). @throws DIGEST_INVALID, SIZE_INVALID */

@@ -1,5 +1,6 @@
 /** What a store or database cannot do, told in the protocol's words. */
 import { LostBytesError } from '../blobs/blob-store.ts'
+import type { Waiting } from '../lib/waiting.ts'
 import { RegistryError } from '../oci/error.ts'
 import { DatabaseBusyError, DatabaseFullError, DatabaseLostError } from '../metadata/database.ts'
 import type { Registry } from './registry.ts'
@@ -40,22 +41,25 @@ export function translateStorageError(error: unknown): unknown {
 
 /** @returns the same verbs, throwing DENIED where the disk is full or read-only, UNAVAILABLE where the database is busy */
 export function withStorageErrors(inner: Registry): Registry {
-  const told = async <T>(result: Promise<T>): Promise<T> => {
+  const tell = (error: unknown): Promise<never> => Promise.reject(translateStorageError(error))
+  const told = <T>(result: Promise<T>): Promise<T> => result.catch(tell)
+  const toldAtOnce = <T>(verb: () => Waiting<T>): Waiting<T> => {
     try {
-      return await result
+      const result = verb()
+      return result instanceof Promise ? told(result) : result
     } catch (error) {
-      throw translateStorageError(error)
+      return tell(error)
     }
   }
   return {
-    getManifest: (...args) => told(inner.getManifest(...args)),
-    statManifest: (...args) => told(inner.statManifest(...args)),
-    openBlob: (...args) => told(inner.openBlob(...args)),
+    getManifest: (call, name, reference) => toldAtOnce(() => inner.getManifest(call, name, reference)),
+    statManifest: (call, name, reference) => toldAtOnce(() => inner.statManifest(call, name, reference)),
+    openBlob: (call, name, digest, range) => toldAtOnce(() => inner.openBlob(call, name, digest, range)),
     listTags: (...args) => told(inner.listTags(...args)),
     listReferrers: (...args) => told(inner.listReferrers(...args)),
     listRepositories: (...args) => told(inner.listRepositories(...args)),
     searchRepositories: (...args) => told(inner.searchRepositories(...args)),
-    statBlob: (...args) => told(inner.statBlob(...args)),
+    statBlob: (call, name, digest) => toldAtOnce(() => inner.statBlob(call, name, digest)),
     putManifest: (...args) => told(inner.putManifest(...args)),
     deleteManifest: (...args) => told(inner.deleteManifest(...args)),
     deleteTag: (...args) => told(inner.deleteTag(...args)),

@@ -1,5 +1,6 @@
 /** A registry whose repositories may still lie in a folder of CNCF Distribution: each is imported before it is asked. */
 import { createTurns } from '../lib/turns.ts'
+import type { Waiting } from '../lib/waiting.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Call, NamePage, Page, Registry } from '../registry/registry.ts'
 import { searchNames } from '../registry/search-names.ts'
@@ -19,8 +20,11 @@ export function createTakeoverRegistry(
       : Promise.all(names.map((name) => takeover.ensure(name))).catch((error: unknown) => {
           throw translateStorageError(error)
         })
-  const after = <T>(waited: Promise<unknown> | undefined, work: () => Promise<T>): Promise<T> =>
-    waited === undefined ? work() : waited.then(work)
+  function after<T>(waited: Promise<unknown> | undefined, work: () => Promise<T>): Promise<T>
+  function after<T>(waited: Promise<unknown> | undefined, work: () => Waiting<T>): Waiting<T>
+  function after<T>(waited: Promise<unknown> | undefined, work: () => Waiting<T>): Waiting<T> {
+    return waited === undefined ? work() : waited.then(work)
+  }
 
   return {
     getManifest: (call, name, reference) =>

@@ -154,9 +154,15 @@ test('a repository is imported when it is named, whatever the verb', () =>
       assert.equal(await registry.mountBlob(call, named('new'), sha256Of('layer d'), named('d')), 'mounted')
       await registry.deleteTag(call, named('e'), 'v1' as Tag)
       await registry.deleteManifest(call, named('f'), sha256Of(manifest('f')))
-      await assert.rejects(registry.getManifest(call, named('f'), byTag('v1')), codeOf('MANIFEST_UNKNOWN'))
+      await assert.rejects(
+        async () => registry.getManifest(call, named('f'), byTag('v1')),
+        codeOf('MANIFEST_UNKNOWN'),
+      )
       await assert.rejects(registry.listTags(call, named('deep'), { limit: 9 }), codeOf('NAME_UNKNOWN'))
-      await assert.rejects(registry.getManifest(call, named('z'), byTag('v1')), codeOf('MANIFEST_UNKNOWN'))
+      await assert.rejects(
+        async () => registry.getManifest(call, named('z'), byTag('v1')),
+        codeOf('MANIFEST_UNKNOWN'),
+      )
       const imported = await rowsOf(
         db,
         'SELECT name FROM repositories WHERE imported_at IS NOT NULL ORDER BY name',
@@ -234,8 +240,10 @@ test('those who ask at the same time share one import; a giant repository holds 
     folder.image('small', 'v1', 'config', ['layer'])
     await withProcess(folder, { walks: false }, async ({ registry, db }) => {
       const done: string[] = []
-      const ask = (name: string, tag: string): Promise<unknown> =>
-        registry.getManifest(call, named(name), byTag(tag)).then(() => done.push(name))
+      const ask = async (name: string, tag: string): Promise<void> => {
+        await registry.getManifest(call, named(name), byTag(tag))
+        done.push(name)
+      }
       await Promise.all([ask('giant', 'v1'), ask('giant', 'v1'), sleep(5).then(() => ask('small', 'v1'))])
       assert.deepEqual(done, ['small', 'giant', 'giant'])
       assert.deepEqual(await rowsOf(db, 'SELECT max(manifests) AS n FROM repository_counts'), [{ n: 301 }])
@@ -250,8 +258,14 @@ test('what cannot be read is refused and tried again, never served as if it were
     mkdirSync(manifests)
     symlinkSync('link', join(manifests, 'link'))
     await withProcess(folder, { walks: true, lookAgainMs: 20 }, async ({ registry, takeover, db, log }) => {
-      await assert.rejects(registry.getManifest(call, named('a'), byTag('v1')), codeOf('UNAVAILABLE'))
-      await assert.rejects(registry.getManifest(call, named('a'), byTag('v1')), codeOf('UNAVAILABLE'))
+      await assert.rejects(
+        async () => registry.getManifest(call, named('a'), byTag('v1')),
+        codeOf('UNAVAILABLE'),
+      )
+      await assert.rejects(
+        async () => registry.getManifest(call, named('a'), byTag('v1')),
+        codeOf('UNAVAILABLE'),
+      )
       await registry.getManifest(call, named('ok'), byTag('v1'))
       await sleep(300)
       assert.equal(takeover.isComplete(), false, 'no mark before all of it could be read')
@@ -345,7 +359,10 @@ test('a disk that goes away while it is taken over: nothing is complete, nothing
       await withProcess(folder, { walks: true, lookAgainMs: 20 }, async ({ registry, takeover }) => {
         await sleep(200)
         assert.equal(takeover.isComplete(), false)
-        await assert.rejects(registry.getManifest(call, named('a'), byTag('v1')), codeOf('UNAVAILABLE'))
+        await assert.rejects(
+          async () => registry.getManifest(call, named('a'), byTag('v1')),
+          codeOf('UNAVAILABLE'),
+        )
         await assert.rejects(registry.listRepositories(call, { limit: 10 }), codeOf('UNAVAILABLE'))
       })
       rmdirSync(away)

@@ -86,7 +86,7 @@ test('without a source a damaged blob is set aside, its file kept, and heals by 
     assert.deepEqual(await repairAll(c), [
       'set-aside: not served until it is pushed again (or fetched with --from SOURCE)',
     ])
-    await assert.rejects(c.registry.statBlob(c.call, A, layer), { code: 'BLOB_UNKNOWN' })
+    await assert.rejects(async () => c.registry.statBlob(c.call, A, layer), { code: 'BLOB_UNKNOWN' })
     assert.deepEqual(await c.find(), ['wrong-size e28d98ac'], 'it is told again')
     assert.equal(readFileSync(file, 'utf8'), 'a l')
     await pushBlob(c, 'a', LAYER)

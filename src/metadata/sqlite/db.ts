@@ -40,7 +40,7 @@ export function createSqliteDb(options: {
 
   return {
     read: async (statement, params) => all(statement, params),
-    async cached(scope, key, statement, params, load, weigh) {
+    cached(scope, key, statement, params, load, weigh) {
       cache.sample()
       const kept = cache.get(scope, key)
       if (kept !== undefined) return kept as never
