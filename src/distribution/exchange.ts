@@ -6,6 +6,7 @@ import type { Logger } from '../lib/logger.ts'
 import type { RegistryError } from '../oci/error.ts'
 import type { Call, Cause, Registry } from '../registry/registry.ts'
 import type { BodyMemory } from './body.ts'
+import type { HeadWriter } from './head.ts'
 import type { Route } from './route.ts'
 
 type DistributionLimits = {
@@ -60,6 +61,8 @@ export type DistributionOptions = {
 export type Settings = DistributionOptions & {
   /** Names and values in turn: the headers of every answer of the API. */
   baseHeaders: readonly string[]
+  /** Puts them before those it is given. */
+  writeHead: HeadWriter
   /** Whether the operator's own headers say how long answers may be cached. */
   ownCacheControl: boolean
   /** For what is read whole. */

@@ -10,6 +10,7 @@ import { RegistryError } from '../oci/error.ts'
 import { createBodyMemory } from './body.ts'
 import { createErrorSender, type Asked } from './error.ts'
 import { HttpCall, type DistributionOptions, type Settings } from './exchange.ts'
+import { createHeadWriter } from './head.ts'
 import { parseRequest } from './request.ts'
 import { entryOf } from './routes.ts'
 
@@ -29,9 +30,11 @@ const MAX_BODY_MEMORY = 128 * 1024 * 1024
 export function createDistributionHandler(
   options: DistributionOptions,
 ): (request: IncomingMessage, response: ServerResponse) => void {
+  const headers = headersOf(options)
   const settings: Settings = {
     ...options,
-    ...headersOf(options),
+    ...headers,
+    writeHead: createHeadWriter(headers.baseHeaders),
     prefix: options.prefix.replace(/\/+$/, ''),
     bodyMemory: createBodyMemory(MAX_BODY_MEMORY),
   }

@@ -17,7 +17,7 @@ export function sendHead(x: Exchange, status: number, headers: readonly string[]
     const contentLength = lengthIn(headers)
     settings.observe({ request, requestId, route, principal, status, contentType, contentLength })
   }
-  response.writeHead(status, [...settings.baseHeaders, 'X-Request-Id', call.requestId, ...headers])
+  settings.writeHead(response, status, ['X-Request-Id', call.requestId, ...headers])
 }
 
 /** What Content-Length says; absent for an answer whose length nobody knows yet. */

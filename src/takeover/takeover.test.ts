@@ -416,7 +416,7 @@ test('two processes on one folder: one walks, both serve, and both hear of the e
         const asked = Array.from({ length: 120 }, (_, index) => `r${119 - index}`)
         for (const name of asked) {
           const [a, b] = await Promise.all(
-            [one, two].map(({ registry }) => registry.getManifest(call, named(name), byTag('v1'))),
+            [one, two].map(async ({ registry }) => registry.getManifest(call, named(name), byTag('v1'))),
           )
           assert.equal(a?.digest, b?.digest)
         }
