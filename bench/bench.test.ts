@@ -2,15 +2,31 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { globSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
+import { test } from 'node:test'
 import type { SizeResult } from './growth/measure.ts'
 import { missingPrograms } from '../test/lib/prerequisite.ts'
 import { temporaryFolder } from '../test/lib/temporary.ts'
 import { parseSyncs } from './machine/syncs.ts'
-import { leads, verdictOf, type Outcome, type Results, type RowResult, type SideResult } from './results.ts'
+import { portsFor } from './peers/free-port.ts'
+import type { Peer } from './peers/peer.ts'
+import { startPeer } from './peers/running.ts'
+import {
+  leads,
+  roundsOf,
+  verdictOf,
+  type Outcome,
+  type Results,
+  type RowResult,
+  type SideResult,
+} from './results.ts'
 import { allRows, selectRows } from './rows/all.ts'
+import { PROBE_P99 } from './rows/row.ts'
+import { createClient } from './tools/client.ts'
 import { prepareTools } from './tools/tools.ts'
 import { parseWrk } from './tools/wrk.ts'
 
@@ -41,70 +57,172 @@ function peerFile(folder: string, name: string, fault: string, after = 0): strin
   return file
 }
 
-/** How many requests the fill, the probes and the count of syncs make: the fault shows after them. */
+/** More requests than it takes to fill and to look at a side: the fault shows while a row is timed. */
 const FILLED = 80
+const QUICK = ['--quick', '--rounds', '1', '--seconds', '0.1', '--no-syncs']
+const ROWS = ['manifest-tag-get-c1', 'blob-head-c1', 'blob-4k-c1', 'image-10x4k-c1']
 
-type Faulty = { fault: string; after?: number; rows: string; says: RegExp }
+type Faulty = {
+  name: string
+  fault: string
+  after?: number
+  /** What each of ROWS says; undefined: it has figures. */
+  says: (RegExp | undefined)[]
+}
 
 const FAULTY: readonly Faulty[] = [
+  { name: 'good', fault: 'none', says: [undefined, undefined, undefined, undefined] },
   {
+    name: 'odd',
     fault: 'wrong-body',
-    rows: 'blob-4k-c1',
-    says: /odd: GET \/v2\/bench\/app\/blobs\/\S+: a wrong body: its digest is/,
+    says: [
+      /^GET \/v2\/bench\/app\/manifests\/latest: a wrong body: its digest is/,
+      /^GET \S+: a wrong body/,
+      /^GET \/v2\/bench\/app\/blobs\/\S+: a wrong body/,
+      /^GET \S+: a wrong body/,
+    ],
   },
-  { fault: 'wrong-body', after: FILLED, rows: 'manifest-tag-get-c1', says: /odd: GET \S+: a wrong body/ },
+  { name: 'odd-later', fault: 'wrong-body', after: FILLED, says: Array(4).fill(/^GET \S+: a wrong body/) },
   {
+    name: 'short',
     fault: 'short-body',
     after: FILLED,
-    rows: 'blob-4k-c1',
-    says: /odd: GET \S+: (2048 bytes where 4096|a wrong body)/,
+    says: [/^GET \S+: \d+ bytes where \d+ were/, /wrong body/, /wrong body/, /wrong body/],
   },
-  { fault: 'wrong-status', rows: 'blob-4k-c1', says: /odd: GET \S+: status 503 where 200 was expected/ },
+  { name: 'busy', fault: 'wrong-status', says: Array(4).fill(/status 503 where (200|404) was expected/) },
   {
+    name: 'busy-later',
     fault: 'wrong-status',
     after: FILLED,
-    rows: 'blob-head-c1',
-    says: /odd: (HEAD|GET) \S+: status 503 where 200/,
+    says: Array(4).fill(/status 503 where (200|404) was expected/),
   },
   {
-    fault: 'wrong-status',
+    name: 'mortal',
+    fault: 'dies',
     after: FILLED,
-    rows: 'manifest-tag-get-c1',
-    says: /odd: GET \S+: (status 503|Non-2xx)/,
+    // Started again it has nothing: it keeps all in memory.
+    says: [
+      /^mortal died \(SIGKILL\)/,
+      ...Array<RegExp>(2).fill(/status 404 where 200/),
+      /^mortal died \(SIGKILL\)/,
+    ],
   },
-  { fault: 'dies', after: FILLED, rows: 'blob-4k-c1', says: /odd died \(SIGKILL\)/ },
-  { fault: 'dies', after: FILLED, rows: 'manifest-tag-get-c1', says: /odd died \(SIGKILL\)/ },
   {
+    name: 'dead',
+    fault: 'dies-for-good',
+    after: FILLED,
+    says: [
+      /^dead died \(SIGKILL\)/,
+      ...Array<RegExp>(3).fill(/^left out: dead died \(exit code 1\)[^]*the disk is gone/),
+    ],
+  },
+  {
+    name: 'full',
     fault: 'refuses-pushes',
-    rows: 'image-10x4k-c1',
-    says: /odd: PATCH \S+: status 500 where 202 was expected/,
+    says: [undefined, undefined, undefined, /^PATCH \S+: status 500 where 202 was expected/],
   },
+  { name: 'missing', fault: 'unknown', says: Array(4).fill(/^left out: missing died \(exit code 1\)/) },
 ]
 
-describe('what a peer can do wrong', { concurrency: 4 }, () => {
-  for (const { fault, after = 0, rows, says } of FAULTY) {
-    test(
-      `${rows}: fails on a peer: ${fault}${after > 0 ? ', while it is timed' : ''}`,
-      { skip },
-      async (t) => {
-        const folder = temporaryFolder(t, 'bench')
-        const ended = await run(process.execPath, [
-          MAIN,
-          ...['--quick', '--rounds', '1', '--seconds', '0.2', '--rows', rows, '--peers', 'good,odd'],
-          ...['--peer', peerFile(folder, 'good', 'none'), '--peer', peerFile(folder, 'odd', fault, after)],
-          ...['--folder', folder, '--out', join(folder, 'out')],
-        ])
-        assert.match(ended.said, says)
-        assert.equal(ended.code, 1)
-        assert.equal(ended.out, '', 'no table')
-      },
-    )
+test('a peer that is wrong or ends loses its cell, loudly; the others keep theirs', { skip }, async (t) => {
+  const folder = temporaryFolder(t, 'bench')
+  const files = FAULTY.map(({ name, fault, after }) => peerFile(folder, name, fault, after))
+  const ended = await run(process.execPath, [
+    ...[MAIN, ...QUICK, '--rows', ROWS.join(','), '--peers', FAULTY.map(({ name }) => name).join(',')],
+    ...files.flatMap((file) => ['--peer', file]),
+    ...['--folder', folder, '--out', join(folder, 'out')],
+  ])
+  assert.equal(ended.code, 1, ended.said)
+  const results = JSON.parse(readFileSync(join(folder, 'out/bench.json'), 'utf8')) as Results
+  assert.deepEqual(
+    results.rows.map(({ name }) => name),
+    ROWS,
+  )
+  for (const { name, says } of FAULTY) {
+    for (const [index, { name: row, cells }] of results.rows.entries()) {
+      const [cell, wanted] = [cells[name], says[index]]
+      if (cell === undefined) assert.fail(`${row} of ${name} is missing`)
+      if (wanted === undefined)
+        assert.ok('rounds' in cell && (cell.rounds[0]?.value ?? 0) > 0, `${row} of ${name}`)
+      else assert.match('failed' in cell ? cell.failed : JSON.stringify(cell), wanted, `${row} of ${name}`)
+    }
   }
+  assert.match(ended.said, /^bench: FAILED: blob-4k-c1: odd: GET \S+: a wrong body/m)
+  assert.match(ended.said, /^bench: FAILED: start: missing died \(exit code 1\)/m)
+  assert.match(ended.out, /^\| image-10x4k-c1 .*\| FAILED /m)
+  assert.match(ended.out, /^## FAILED$/m)
+})
+
+test('what was measured is there when a run is ended, and nothing else', { skip }, async (t) => {
+  const folder = temporaryFolder(t, 'bench')
+  const work = join(folder, 'work')
+  const child = spawn(
+    process.execPath,
+    [
+      ...[
+        MAIN,
+        '--quick',
+        '--rounds',
+        '5',
+        '--seconds',
+        '0.1',
+        '--no-syncs',
+        '--rows',
+        'blob-head-c1,blob-4k-c1',
+      ],
+      ...['--peers', 'good', '--peer', peerFile(folder, 'good', 'none')],
+      ...['--folder', work, '--out', join(folder, 'out')],
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'], timeout: LIMIT_MS },
+  )
+  let said = ''
+  child.stderr.on('data', (text: Buffer) => {
+    said += text.toString()
+    if (said.includes('blob-4k-c1: ')) child.kill()
+  })
+  const [code] = (await once(child, 'close')) as [number | null]
+  assert.equal(code, 143, said)
+  const { rows, isComplete } = JSON.parse(readFileSync(join(folder, 'out/bench.json'), 'utf8')) as Results
+  assert.deepEqual(
+    rows.map(({ name, cells }) => [name, roundsOf(cells['good']).length]),
+    [['blob-head-c1', 5]],
+  )
+  assert.equal(isComplete, false)
+  assert.deepEqual(readdirSync(work), [])
+})
+
+test('a start that fails is told, and not the end of what ran before', { skip }, async (t) => {
+  const folder = temporaryFolder(t, 'bench')
+  let starts = 0
+  const peer: Peer = {
+    name: 'twice',
+    version: '',
+    configuration: '',
+    hasTls: false,
+    launch: ({ port }) => ({
+      command: process.execPath,
+      args: ++starts === 2 ? ['-e', 'throw new Error("the port is taken")'] : [FAKE, String(port), 'none'],
+    }),
+  }
+  const running = await startPeer(peer, folder)
+  t.after(() => running.stop())
+  running.expectAlive()
+  await assert.rejects(running.restart(), /^BenchFailure: twice died \(exit code 1\)[^]*the port is taken/)
+  assert.throws(() => running.expectAlive(), /the port is taken/)
+  assert.throws(() => running.pid, /the port is taken/)
+  assert.ok((await running.restart()) > 0)
+  running.expectAlive()
+})
+
+test('ports are not those that connections are given', () => {
+  assert.deepEqual(portsFor([32_768, 60_999]), [10_000, 32_767])
+  assert.deepEqual(portsFor([1024, 60_999]), [61_000, 65_535])
+  assert.equal(portsFor([1024, 65_535]), undefined)
 })
 
 test('a run over peers that are right writes a table, JSON and a chart', { skip }, async (t) => {
   const folder = temporaryFolder(t, 'bench')
-  const rows = 'manifest-tag-get-c1,blob-head-c1,blob-4k-c4,image-10x4k-c1,push-64m-post-c1'
+  const rows = 'manifest-tag-get-c1,blob-4k-c4,push-64m-post-c1'
   const ended = await run(process.execPath, [
     MAIN,
     ...['--quick', '--rounds', '2', '--seconds', '0.1', '--rows', rows, '--peers', 'one,two'],
@@ -112,21 +230,46 @@ test('a run over peers that are right writes a table, JSON and a chart', { skip 
     ...['--folder', folder, '--out', join(folder, 'out')],
   ])
   assert.equal(ended.code, 0, ended.said)
-  const results = JSON.parse(readFileSync(join(folder, 'out/bench.json'), 'utf8')) as Results
+  const {
+    rows: found,
+    failures,
+    isComplete,
+  } = JSON.parse(readFileSync(join(folder, 'out/bench.json'), 'utf8')) as Results
+  assert.deepEqual({ failures, isComplete }, { failures: [], isComplete: true })
   assert.deepEqual(
-    results.rows.map(({ name }) => name),
-    ['manifest-tag-get-c1', 'blob-head-c1', 'blob-4k-c4', 'push-64m-post-c1', 'image-10x4k-c1'],
+    found.map(({ name }) => name),
+    ['manifest-tag-get-c1', 'blob-4k-c4', 'push-64m-post-c1'],
   )
-  for (const { name, cells } of results.rows) {
+  for (const { name, cells } of found) {
     for (const side of ['one', 'two']) {
       const cell = cells[side]
       if (name === 'push-64m-post-c1') assert.deepEqual(cell, { skipped: 'not supported' })
-      else if (cell === undefined || 'skipped' in cell) assert.fail(`${name} of ${side} is missing`)
+      else if (cell === undefined || !('rounds' in cell)) assert.fail(`${name} of ${side} is missing`)
       else assert.ok(cell.rounds.length === 2 && cell.rounds.every(({ value }) => value > 0), name)
     }
   }
   assert.match(ended.out, /^\| blob-4k-c4 /m)
   assert.match(readFileSync(join(folder, 'out/bench.svg'), 'utf8'), /^<svg [^]*blob-4k-c4[^]*<\/svg>\n$/)
+})
+
+test('Berth with itself: rules of access are asked, with a token', { skip }, async (t) => {
+  const folder = temporaryFolder(t, 'bench')
+  const ended = await run(process.execPath, [
+    ...[
+      MAIN,
+      ...QUICK,
+      '--rows',
+      'own-manifest-tag-get-c16,own-image-10x4k-c16',
+      '--peers',
+      'berth,berth+all',
+    ],
+    ...['--modes', 'unpinned', '--folder', folder, '--out', join(folder, 'out')],
+  ])
+  assert.equal(ended.code, 0, ended.said)
+  const { rows } = JSON.parse(readFileSync(join(folder, 'out/bench.json'), 'utf8')) as Results
+  assert.equal(rows.length, 2)
+  for (const { cells } of rows)
+    for (const name of ['berth', 'berth+all']) assert.equal(roundsOf(cells[name]).length, 1, name)
 })
 
 test('names that nothing has are refused', { skip }, async () => {
@@ -143,13 +286,29 @@ test('names that nothing has are refused', { skip }, async () => {
   }
 })
 
+test(
+  'a probe counts a server that stands still as often as it would have been asked',
+  { skip },
+  async (t) => {
+    let asked = 0
+    const server = createServer((_, response) => {
+      setTimeout(() => response.end('{}'), ++asked === 10 ? 200 : 0)
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    t.after(() => server.close())
+    const { port } = server.address() as AddressInfo
+    const client = createClient(prepareTools(temporaryFolder(t, 'bench')).client, undefined)
+    const figures = await client.probe({ port, isTls: false }, { everyMs: 5, seconds: 0.5 })
+    assert.equal(figures.units, 100)
+    assert.ok(figures.max >= 200 && figures.p99 >= 190, JSON.stringify(figures))
+  },
+)
+
 test("the client's own SHA-256", { skip }, async (t) => {
   const folder = temporaryFolder(t, 'bench')
   const plain = join(folder, 'plain')
   const source = new URL('client/', import.meta.url).pathname
-  const files = ['main', 'connection', 'figures', 'pull', 'push', 'sha256'].map((name) =>
-    join(source, `${name}.c`),
-  )
+  const files = globSync('*.c', { cwd: source }).map((name) => join(source, name))
   const compiled = await run('cc', [
     '-std=gnu11',
     '-O2',
@@ -206,6 +365,7 @@ const row = (first: Outcome[], other: Outcome[]): RowResult => ({
   name: 'x',
   title: 'x',
   mode: 'unpinned',
+  phase: 'plain',
   unit: { value: 'req/s', cpu: 'µs', lowerIsBetter: false },
   goal: { wall: 2, cpu: 0.5 },
   cells: { berth: { rounds: first }, peer: { rounds: other } },
@@ -215,8 +375,7 @@ const side = (name: string, before: number): SideResult => ({
   version: '',
   configuration: '',
   syncs: { blob: { before, after: 0 }, manifest: { before, after: 0 } },
-  memory: undefined,
-  seeding: 0,
+  phases: [],
 })
 
 test('leads are taken within a round; a goal is missed only where both figures miss', () => {
@@ -234,6 +393,25 @@ test('leads are taken within a round; a goal is missed only where both figures m
     verdictOf(row([outcome(10, 9)], [outcome(90, 10)]), [side('berth', 2), side('peer', 0)]),
     undefined,
   )
+})
+
+test('goals of one side, and of Berth with itself', () => {
+  const own = (value: number, cpu: number): RowResult => ({
+    ...row([outcome(100, 10)], [outcome(value, cpu)]),
+    goal: { loss: 0.1 },
+  })
+  const isMet = (one: RowResult): boolean | undefined => verdictOf(one, [])?.isMet
+  assert.equal(isMet(own(91, 20)), true)
+  assert.equal(isMet(own(80, 10.9)), true)
+  assert.equal(isMet(own(80, 11.1)), false)
+  const beside = (p99: number): RowResult => ({
+    ...row([{ ...outcome(1, 1), also: { [PROBE_P99]: p99 } }], []),
+    goal: { most: 10, figure: PROBE_P99 },
+  })
+  assert.equal(isMet(beside(9.9)), true)
+  assert.equal(isMet(beside(10.1)), false)
+  assert.equal(isMet({ ...row([outcome(149, 1)], []), goal: { most: 150 } }), true)
+  assert.equal(isMet({ ...row([outcome(151, 1)], []), goal: { most: 150 } }), false)
 })
 
 test('every row has a name of its own, and a quick run some of them', () => {

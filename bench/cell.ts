@@ -1,17 +1,19 @@
 /** One cell: one row's load against one side. */
+import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { APP, PUSHED, SIZES, type Content } from './content/content.ts'
 import type { Exchange } from './content/exchange.ts'
 import { verify } from './content/verify.ts'
-import { cpuSeconds } from './machine/cpu.ts'
-import type { Mode } from './machine/pin.ts'
+import { cpuSeconds, residentMebibytes } from './machine/cpu.ts'
+import { processorOfClient, type Mode } from './machine/pin.ts'
 import { removePushed, settle } from './machine/reclaim.ts'
 import type { Running } from './peers/running.ts'
+import { tokenFrom } from './peers/token.ts'
 import type { Outcome } from './results.ts'
-import type { Load, Row } from './rows/row.ts'
+import { PROBE_P99, type Load, type Row } from './rows/row.ts'
 import { createClient, writeRequests, type Client, type PushShape } from './tools/client.ts'
-import type { Asked, Figures } from './tools/figures.ts'
+import type { Asked, Figures, Server } from './tools/figures.ts'
 import type { Tools } from './tools/tools.ts'
 import { runWrk } from './tools/wrk.ts'
 
@@ -32,6 +34,8 @@ export type Side = { running: Running; exchange: Exchange }
 type Cell = CellSetting & {
   row: Row
   side: Side
+  /** With the token that this cell's requests send, if they need one. */
+  server: Server
   client: Client
   clientCpu: number | undefined
   isFirst: boolean
@@ -40,11 +44,12 @@ type Cell = CellSetting & {
 
 /** @param round from 0; the first one warms up */
 export async function runCell(row: Row, side: Side, round: number, setting: CellSetting): Promise<Outcome> {
-  const clientCpu = setting.mode === 'pinned' ? 0 : undefined
+  const clientCpu = processorOfClient(setting.mode, cpus().length)
   const cell: Cell = {
     ...setting,
     row,
     side,
+    server: await signedIn(side),
     clientCpu,
     client: createClient(setting.tools.client, clientCpu),
     isFirst: round === 0,
@@ -67,6 +72,13 @@ export async function runCell(row: Row, side: Side, round: number, setting: Cell
     case 'start':
       return runStart(cell)
   }
+}
+
+/** Anew for each cell, since tokens last for minutes. */
+async function signedIn({ running: { peer, server }, exchange }: Side): Promise<Server> {
+  if (peer.credentials === undefined) return server
+  const scopes = [`repository:${APP}:pull`, `repository:${PUSHED}:pull,push`]
+  return { ...server, authorization: await tokenFrom(exchange, scopes) }
 }
 
 async function withCpu<T>({ side }: Cell, work: () => Promise<T>): Promise<[T, number]> {
@@ -105,7 +117,7 @@ function requestsFile({ folder, row }: Cell, requests: readonly Asked[], part = 
 async function warmUp(cell: Cell, requests: string, connections: number): Promise<void> {
   if (!cell.isFirst) return
   const seconds = Math.min(cell.isQuick ? 0.3 : 1, cell.seconds)
-  await cell.client.pull(cell.side.running.server, { requests, connections, seconds })
+  await cell.client.pull(cell.server, { requests, connections, seconds })
 }
 
 async function runGet(cell: Cell, load: Load & { kind: 'get' }): Promise<Outcome> {
@@ -114,8 +126,7 @@ async function runGet(cell: Cell, load: Load & { kind: 'get' }): Promise<Outcome
   const asked = load.asked(cell.content)
   const requests = requestsFile(cell, [asked])
   await warmUp(cell, requests, connections)
-  const { server } = cell.side.running
-  const { seconds, clientCpu } = cell
+  const { server, seconds, clientCpu } = cell
   const measure = (): Promise<Figures> =>
     wrk === undefined || seconds < 1
       ? cell.client.pull(server, { requests, connections, seconds })
@@ -128,7 +139,7 @@ async function runPull(cell: Cell, load: Load & { kind: 'pull' }): Promise<Outco
   const requests = requestsFile(cell, load.asked(cell.content))
   await warmUp(cell, requests, connections)
   const work = { requests, connections, seconds: cell.isQuick ? cell.seconds * 0.6 : cell.seconds }
-  const measured = await withCpu(cell, () => cell.client.pull(cell.side.running.server, work))
+  const measured = await withCpu(cell, () => cell.client.pull(cell.server, work))
   return outcomeOf(...measured, load.perByte ? 'byte' : 'request')
 }
 
@@ -141,12 +152,12 @@ async function runPush(cell: Cell, load: Load & { kind: 'push' | 'image' }): Pro
   const work = { connections, shape, repository: PUSHED, size, blobsPerImage: isImage ? load.layers : 0 }
   if (cell.isFirst) {
     const warm = { ...work, connections: 1, size: Math.min(size, SIZES['1m']) }
-    await cell.client.push(running.server, { ...warm, seed: `warm-${cell.seed}`.slice(0, 40), count: 2 })
+    await cell.client.push(cell.server, { ...warm, seed: `warm-${cell.seed}`.slice(0, 40), count: 2 })
   }
   await settle(running.folder)
   const since = Date.now()
   const measured = await withCpu(cell, () =>
-    cell.client.push(running.server, { ...work, seed: cell.seed, count }),
+    cell.client.push(cell.server, { ...work, seed: cell.seed, count }),
   )
   if (cell.isFirst) {
     const { last } = measured[0]
@@ -157,28 +168,32 @@ async function runPush(cell: Cell, load: Load & { kind: 'push' | 'image' }): Pro
   return outcomeOf(...measured, isImage ? 'image' : 'byte')
 }
 
-/** The pulls are the figure; the pushes beside it stand in `also`. */
+/** How often a request is sent that shows how long others have to wait: for what event loops do in one go. */
+const PROBE_MS = 5
+/** Times as long as other cells. */
+const MIXED = 2
+
+/** The pulls are the figure; the pushes, and how long a small request waits beside both, stand in `also`. */
 async function runMixed(cell: Cell, load: Load & { kind: 'mixed' }): Promise<Outcome> {
+  const { server, client } = cell
   const { running } = cell.side
+  const { connections } = load
+  // A push takes about as long as a cell.
+  const seconds = cell.isQuick ? cell.seconds : MIXED * cell.seconds
   const requests = requestsFile(cell, load.asked(cell.content))
-  await warmUp(cell, requests, load.connections)
+  await warmUp(cell, requests, connections)
   await settle(running.folder)
   const since = Date.now()
-  const pushing = cell.client.push(running.server, {
-    connections: load.pushers,
-    shape: 'patch',
-    repository: PUSHED,
-    seed: cell.seed,
-    size: load.size,
-    seconds: cell.seconds,
-  })
-  const pulling = cell.client.pull(running.server, {
-    requests,
-    connections: load.connections,
-    seconds: cell.seconds,
-  })
-  const [pulled, pushed] = await Promise.all([pulling, pushing])
-  removePushed(running.folder, load.size, since)
+  const { pushers, size } = load
+  const push = { connections: pushers, shape: 'patch', repository: PUSHED, seed: cell.seed, size } as const
+  const [[pulled, pushed, probed], cpu] = await withCpu(cell, () =>
+    Promise.all([
+      client.pull(server, { requests, connections, seconds }),
+      client.push(server, { ...push, seconds }),
+      client.probe(server, { everyMs: PROBE_MS, seconds }),
+    ]),
+  )
+  removePushed(running.folder, size, since)
   await settle(running.folder)
   return {
     ...outcomeOf(pulled, undefined, 'request'),
@@ -186,6 +201,10 @@ async function runMixed(cell: Cell, load: Load & { kind: 'mixed' }): Promise<Out
       'push MB/s': pushed.bytes / 1e6 / pushed.seconds,
       'push p50 ms': pushed.p50,
       'push p99 ms': pushed.p99,
+      'probe p50 ms': probed.p50,
+      [PROBE_P99]: probed.p99,
+      'probe max ms': probed.max,
+      'processors busy': cpu / Math.max(pulled.seconds, pushed.seconds),
     },
   }
 }
@@ -193,23 +212,33 @@ async function runMixed(cell: Cell, load: Load & { kind: 'mixed' }): Promise<Out
 /** Until what fits into the buffers of connections that nobody reads from has been sent. */
 const STALL_MS = 2000
 
+/** The figure is that of those who read, beside those who do not; `also` says what it is without these. */
 async function runStalled(cell: Cell, load: Load & { kind: 'stalled' }): Promise<Outcome> {
-  const { server } = cell.side.running
+  const { server, client, seconds } = cell
+  const { pid } = cell.side.running
+  const { connections, stalled } = load
   const requests = requestsFile(cell, load.asked(cell.content))
-  await warmUp(cell, requests, load.connections)
+  await warmUp(cell, requests, connections)
+  const alone = await client.pull(server, { requests, connections, seconds })
+  const before = residentMebibytes(pid)
   const large = requestsFile(cell, [load.of(cell.content)], '-stalled')
-  const stalling = cell.client.stall(server, {
-    requests: large,
-    connections: load.stalled,
-    seconds: cell.seconds + STALL_MS / 1000 + 1,
+  const stall = { requests: large, connections: stalled, seconds: seconds + STALL_MS / 1000 + 1 }
+  let during = 0
+  const pulling = wait(STALL_MS).then(async () => {
+    const measured = await withCpu(cell, () => client.pull(server, { requests, connections, seconds }))
+    during = residentMebibytes(pid)
+    return measured
   })
-  const pulling = wait(STALL_MS).then(() =>
-    withCpu(cell, () =>
-      cell.client.pull(server, { requests, connections: load.connections, seconds: cell.seconds }),
-    ),
-  )
-  const [measured] = await Promise.all([pulling, stalling])
-  return outcomeOf(...measured, 'request')
+  const [measured] = await Promise.all([pulling, client.stall(server, stall)])
+  return {
+    ...outcomeOf(...measured, 'request'),
+    also: {
+      'req/s without them': alone.units / alone.seconds,
+      'p99 ms without them': alone.p99,
+      'MiB before': before,
+      'MiB while stalled': during,
+    },
+  }
 }
 
 /** The value is milliseconds to the first answer, the processor time that of the whole start. */
@@ -217,5 +246,6 @@ async function runStart({ side: { running, exchange } }: Cell): Promise<Outcome>
   const value = await running.restart()
   const cpu = 1000 * cpuSeconds(running.pid)
   await exchange.expect(200, 'GET', `/v2/${APP}/tags/list`)
-  return { value, cpu, p50: 0, p99: 0, max: 0, client: 0 }
+  const also = { 'MiB after it': residentMebibytes(running.pid) }
+  return { value, cpu, p50: 0, p99: 0, max: 0, client: 0, also }
 }

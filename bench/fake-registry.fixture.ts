@@ -3,6 +3,7 @@
  * `node fake-registry.fixture.ts PORT FAULT [AFTER]`; the fault shows from request number AFTER on.
  */
 import { createHash } from 'node:crypto'
+import { existsSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 
 const FAULTS = [
@@ -11,10 +12,13 @@ const FAULTS = [
   'short-body',
   'wrong-status',
   'dies',
-  'never-answers',
+  'dies-for-good',
   'refuses-pushes',
 ] as const
 type Fault = (typeof FAULTS)[number]
+
+/** In the folder that it was started in: it will not start there again. */
+const DEAD = 'dead-for-good'
 
 type Stored = { bytes: Buffer; type: string; digest: string }
 
@@ -24,6 +28,8 @@ if (process.argv[1] === import.meta.filename) {
 }
 
 function serveFake(port: number, fault: Fault, after: number): void {
+  if (!FAULTS.includes(fault)) throw new Error(`no fault is called ${fault}`)
+  if (existsSync(DEAD)) throw new Error('the disk is gone')
   const blobs = new Map<string, Stored>()
   const manifests = new Map<string, Stored>()
   let requests = 0
@@ -45,8 +51,8 @@ function serveFake(port: number, fault: Fault, after: number): void {
 /** Faults that need no look at what was asked for. */
 function isSpoiled(fault: Fault, request: IncomingMessage, response: ServerResponse): boolean {
   const isRead = (request.method === 'GET' || request.method === 'HEAD') && request.url !== '/v2/'
-  if (fault === 'dies' && isRead) process.kill(process.pid, 'SIGKILL')
-  if (fault === 'never-answers' && isRead) return true
+  if (fault === 'dies-for-good' && isRead) writeFileSync(DEAD, '')
+  if (fault.startsWith('dies') && isRead) process.kill(process.pid, 'SIGKILL')
   const isRefused =
     (fault === 'wrong-status' && isRead) || (fault === 'refuses-pushes' && request.method === 'PATCH')
   if (isRefused) response.writeHead(fault === 'wrong-status' ? 503 : 500).end()

@@ -1,11 +1,11 @@
 /** `npm run bench`: see options.ts for what it takes. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BenchFailure } from './failure.ts'
 import { HELP, parseOptions, type Options } from './options.ts'
 import { chartOf } from './report/chart.ts'
 import { reportOf } from './report/report.ts'
-import { verdictOf, type Results } from './results.ts'
+import { missedGoals, type Results } from './results.ts'
 import { allRows } from './rows/all.ts'
 import { choosePeers, runBench } from './run.ts'
 
@@ -21,11 +21,11 @@ async function main(args: readonly string[]): Promise<number> {
       const seconds = ((performance.now() - began) / 1000).toFixed(0).padStart(4)
       process.stderr.write(`${seconds} s  ${line}\n`)
     }
-    const results = await runBench(options, tell)
-    print(reportOf(results))
-    write(options, results)
-    const missed = results.rows.filter((row) => verdictOf(row, results.sides)?.isMet === false)
-    return options.hasGate && missed.length > 0 ? 1 : 0
+    endWithSignals()
+    const results = await runBench(options, { tell, keep: (found) => write(options, found) })
+    print(`${reportOf(results)}written: ${join(options.out, 'bench.json')}, bench.md, bench.svg\n`)
+    for (const failure of results.failures) process.stderr.write(`bench: FAILED: ${failure}\n`)
+    return results.failures.length > 0 || (options.hasGate && missedGoals(results).length > 0) ? 1 : 0
   } catch (error) {
     if (!(error instanceof BenchFailure)) throw error
     process.stderr.write(`bench: FAILED: ${error.message}\n`)
@@ -46,9 +46,25 @@ function listOf(options: Options): string {
   return `rows\n${rows.join('\n')}\nregistries\n${peers.join('\n')}\n`
 }
 
+/** Each file is there whole or as it was, whenever the run is ended. */
 function write({ out }: Options, results: Results): void {
   mkdirSync(out, { recursive: true })
-  writeFileSync(join(out, 'bench.json'), `${JSON.stringify(results, undefined, 1)}\n`)
-  writeFileSync(join(out, 'bench.svg'), chartOf(results))
-  process.stdout.write(`written: ${join(out, 'bench.json')}, ${join(out, 'bench.svg')}\n`)
+  const files = {
+    'bench.json': `${JSON.stringify(results, undefined, 1)}\n`,
+    'bench.md': reportOf(results),
+    'bench.svg': chartOf(results),
+  }
+  for (const [name, text] of Object.entries(files)) {
+    writeFileSync(join(out, `${name}.new`), text)
+    renameSync(join(out, `${name}.new`), join(out, name))
+  }
+}
+
+/** What was started ends with this process, and its folder goes, only where it ends by itself. */
+function endWithSignals(): void {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)
+    process.once(signal, () => process.exit(code))
 }

@@ -9,22 +9,28 @@ export const HELP = `Usage: npm run bench -- [OPTIONS]
 Measures Berth beside the registries found on the PATH (registry and docker-registry of CNCF Distribution, zot), each
 on loopback with an empty folder, filled through the API with the same content. Prints a table; writes bench.json and
 bench.svg. Fails on a wrong body, a wrong status, or a registry that died. Linux, with cc; wrk, strace, taskset,
-openssl where they are there.
+openssl where they are there. A registry that is wrong or ends loses its cell and not the run: the table says FAILED and
+why, bench.json is written after each row, and the exit code is 1.
 
   --quick            a few rows, little content, 2 rounds: less than two minutes
   --rows NAMES       only these rows; * stands for anything: --rows 'blob-*,image-10x4k-c16'
   --peers NAMES      only these, the first is the one that the others are compared with (default: berth and what is
-                     found; berth+log, distribution+gogc800 only when named)
+                     found; berth+log, berth+metrics, berth+rules, berth+all, distribution+gogc800 only when named).
+                     Rows own-* compare Berth with itself, with each of these switched on
   --peer FILE        one more, from a JSON file: {"name", "command": ["x", "--port={port}", "{folder}"], "version",
                      "env", "files": {path: text}, "port", "tls": {"command", "files"}}; may be repeated
   --rounds N         rounds, the order reversed in each other one (default 5)
   --seconds S        time of a cell (default 2; wrk takes whole seconds)
   --counts LIST      how much is there, e.g. tags=3000,repositories=1000,referrers=1000,spread=2000 (default 10,000
                      tags and repositories, 1,000 referrers, 2,000 blobs of each size in spread-*)
-  --modes NAMES      unpinned, pinned or both (server on the last processor, client on the first; default unpinned)
+  --modes NAMES      one or more of (default: unpinned; for rows own-* shared):
+                     unpinned  server and client may use all processors: what a machine gives
+                     pinned    the server has the last one, the client the first: what one processor gives
+                     shared    both have the last one: what the work costs, without wake-ups of another processor
   --folder DIR       where the registries' folders go (default: the system's temporary folder)
   --out DIR          where bench.json and bench.svg go (default dist/bench)
-  --gate             exit code 1 if a goal is missed
+  --no-syncs         do not count what each side syncs before it answers
+  --gate             exit code 1 if a goal is missed, also where nothing failed
   --list             names the rows and the registries, measures nothing
   --help
 `
@@ -37,9 +43,11 @@ export type Options = {
   rounds: number
   seconds: number
   counts: Counts
-  modes: Mode[]
+  /** Undefined: what is usual for each row. */
+  modes: Mode[] | undefined
   folder: string | undefined
   out: string
+  hasSyncs: boolean
   hasGate: boolean
   isList: boolean
   isHelp: boolean
@@ -57,9 +65,10 @@ export function parseOptions(args: readonly string[]): Options {
     rounds: numberOf('rounds', values.rounds, isQuick ? 2 : 5, 1),
     seconds: numberOf('seconds', values.seconds, isQuick ? 1 : 2, 0.05),
     counts: countsOf(values.counts, isQuick ? QUICK : FULL),
-    modes: modesOf(values.modes ?? 'unpinned'),
+    modes: values.modes === undefined ? undefined : modesOf(values.modes),
     folder: values.folder,
     out: values.out ?? 'dist/bench',
+    hasSyncs: values['no-syncs'] !== true,
     hasGate: values.gate === true,
     isList: values.list === true,
     isHelp: values.help === true,
@@ -81,6 +90,7 @@ function parse(args: readonly string[]) {
         modes: { type: 'string' },
         folder: { type: 'string' },
         out: { type: 'string' },
+        'no-syncs': { type: 'boolean' },
         gate: { type: 'boolean' },
         list: { type: 'boolean' },
         help: { type: 'boolean' },
@@ -114,7 +124,7 @@ function countsOf(text: string | undefined, otherwise: Counts): Counts {
 function modesOf(text: string): Mode[] {
   return listOf(text).map((name) => {
     const mode = MODES.find((one) => one === name)
-    if (mode === undefined) throw new BenchFailure(`--modes ${name}: ${MODES.join(' or ')}`)
+    if (mode === undefined) throw new BenchFailure(`--modes ${name}: ${MODES.join(', ')}`)
     return mode
   })
 }

@@ -2,7 +2,7 @@
 import type { Machine } from './machine/describe.ts'
 import type { Mode } from './machine/pin.ts'
 import type { Syncs } from './machine/syncs.ts'
-import type { Goal, Unit } from './rows/row.ts'
+import type { Goal, LeadGoal, MostGoal, Unit } from './rows/row.ts'
 
 /** One cell of one round. */
 export type Outcome = {
@@ -19,18 +19,23 @@ export type Outcome = {
   also?: Record<string, number>
 }
 
-/** A row's rounds of one side, or why there are none. */
-export type Cell = { rounds: Outcome[] } | { skipped: string }
+/** A row's rounds of one side, or why there are none: it cannot do that, or it was wrong or has ended. */
+export type Cell = { rounds: Outcome[] } | { skipped: string } | { failed: string }
 
 export type RowResult = {
   name: string
   title: string
   mode: Mode
+  /** Whom it compares. */
+  phase: Phase
   unit: Unit
   goal: Goal | undefined
-  /** By the side's name. */
+  /** By the side's name, the first one first. */
   cells: Record<string, Cell>
 }
+
+/** Rows of one phase run on the same processes. `own`: Berth with itself. */
+export type Phase = 'plain' | 'own' | 'tls'
 
 /** MiB, PSS. */
 export type MemoryResult = { idle: number; seeded: number; peak: number; after: number }
@@ -41,7 +46,12 @@ export type SideResult = {
   configuration: string
   /** 'unknown': it could not be traced. */
   syncs: Syncs | 'unknown'
-  memory: MemoryResult | undefined
+  phases: PhaseOfSide[]
+}
+
+export type PhaseOfSide = {
+  phase: Phase
+  memory: MemoryResult
   /** Seconds until all parts were there. */
   seeding: number
 }
@@ -52,6 +62,8 @@ export type Results = {
   rounds: number
   cellSeconds: number
   isQuick: boolean
+  /** False while rows are missing that were asked for. */
+  isComplete: boolean
   machine: Machine
   tools: Record<string, string>
   /** Percent: in use by others before the run; taken by the hypervisor during it. */
@@ -60,6 +72,8 @@ export type Results = {
   counts: Record<string, number>
   sides: SideResult[]
   rows: RowResult[]
+  /** What was wrong, of whom, in which row. */
+  failures: string[]
 }
 
 export function median(numbers: readonly number[]): number {
@@ -96,31 +110,83 @@ export const hasSynced = ({ syncs }: SideResult): boolean | undefined =>
 
 export type Verdict = { isMet: boolean; text: string }
 
+/** Undefined: there is no goal, or nothing to say whether it is met. */
+export function verdictOf(row: RowResult, sides: readonly SideResult[]): Verdict | undefined {
+  const { goal, cells } = row
+  const [first, ...others] = Object.keys(cells)
+  if (goal === undefined || first === undefined) return undefined
+  if ('most' in goal) return verdictOfMost(row, first, goal)
+  if ('loss' in goal) return verdictOfLoss(row, first, others, goal.loss)
+  const noRival = sides.filter((side) => hasSynced(side) === false).map(({ name }) => name)
+  const rivals = others.filter((name) => !noRival.includes(name) && !name.startsWith('berth'))
+  return verdictOfLead(row, first, rivals, goal)
+}
+
+function verdictOfMost(row: RowResult, first: string, { most, figure }: MostGoal): Verdict | undefined {
+  const rounds = roundsOf(row.cells[first])
+  const value = median(
+    rounds.map((one) => (figure === undefined ? one.value : (one.also?.[figure] ?? Number.NaN))),
+  )
+  if (Number.isNaN(value)) return undefined
+  return {
+    isMet: value <= most,
+    text: figure === undefined ? `<= ${most} ${row.unit.value}` : `${figure} <= ${most}`,
+  }
+}
+
+/** Missed only where both wall time and processor time miss, of any of them. */
+function verdictOfLoss(
+  row: RowResult,
+  first: string,
+  others: readonly string[],
+  loss: number,
+): Verdict | undefined {
+  const measured = others.filter((name) => leads(row, first, name).length > 0)
+  if (measured.length === 0) return undefined
+  const isMet = measured.every(
+    (name) =>
+      median(leads(row, first, name)) <= 1 / (1 - loss) ||
+      median(cpuShares(row, first, name)) >= 1 / (1 + loss),
+  )
+  return { isMet, text: `costs <= ${100 * loss} %` }
+}
+
 /**
  * The goal against the best of those that sync: a registry that does not is no peer. Missed only where both wall time
- * and processor time miss. Undefined: nothing to compare with.
+ * and processor time miss.
  */
-export function verdictOf(row: RowResult, sides: readonly SideResult[]): Verdict | undefined {
-  const { goal } = row
-  const [first, ...others] = sides
-  if (goal === undefined || first === undefined) return undefined
-  if (row.unit.lowerIsBetter) {
-    const value = median(roundsOf(row.cells[first.name]).map((one) => one.value))
-    return Number.isNaN(value)
-      ? undefined
-      : { isMet: value <= goal.wall, text: `<= ${goal.wall} ${row.unit.value}` }
-  }
-  const rivals = others.filter((side) => hasSynced(side) !== false && !side.name.startsWith('berth'))
-  const walls = rivals
-    .map(({ name }) => median(leads(row, first.name, name)))
-    .filter((one) => !Number.isNaN(one))
-  const cpus = rivals
-    .map(({ name }) => median(cpuShares(row, first.name, name)))
-    .filter((one) => !Number.isNaN(one))
+function verdictOfLead(
+  row: RowResult,
+  first: string,
+  rivals: readonly string[],
+  goal: LeadGoal,
+): Verdict | undefined {
+  const medians = (of: typeof leads): number[] =>
+    rivals.map((name) => median(of(row, first, name))).filter((one) => !Number.isNaN(one))
+  const [walls, cpus] = [medians(leads), medians(cpuShares)]
   if (walls.length === 0) return undefined
   const wall = Math.min(...walls)
   const cpu = cpus.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...cpus)
   const isMet = wall >= goal.wall || (goal.cpu !== undefined && cpu <= goal.cpu)
   const wanted = goal.cpu === undefined ? '' : `, CPU <= ${goal.cpu}`
   return { isMet, text: `>= ${goal.wall}x${wanted}` }
+}
+
+/** MiB of the first side, in plain HTTP with the whole content. */
+export const MEMORY_GOALS = { idle: 70, after: 128 } as const
+
+/** Names of the goals of memory that are missed. */
+export function missedMemory({ sides: [first], isQuick }: Results): string[] {
+  const memory = first?.phases.find(({ phase }) => phase === 'plain')?.memory
+  if (memory === undefined || isQuick || first?.name !== 'berth') return []
+  return (['idle', 'after'] as const).filter((when) => memory[when] > MEMORY_GOALS[when])
+}
+
+/** Names of rows, and of what memory misses. */
+export function missedGoals(results: Results): string[] {
+  const rows = results.rows.filter((row) => verdictOf(row, results.sides)?.isMet === false)
+  return [
+    ...rows.map(({ name, mode }) => `${name} (${mode})`),
+    ...missedMemory(results).map((when) => `memory ${when}`),
+  ]
 }

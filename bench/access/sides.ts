@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { blobOf, imageOf } from '../../test/lib/content.ts'
 import { createRegistryClient, expectStatus } from '../../test/lib/registry-client.ts'
-import { BenchFailure } from '../failure.ts'
+import { createExchange } from '../content/exchange.ts'
 import type { Peer } from '../peers/peer.ts'
 import { type Running, startPeer } from '../peers/running.ts'
+import { tokenFrom } from '../peers/token.ts'
 
 export const REPOSITORY = 'team/app'
 export const PATH = `/v2/${REPOSITORY}/manifests/v1`
@@ -101,12 +102,13 @@ function addRobots(path: string, count: number): void {
 }
 
 /** A token for the repository, as docker asks for one. */
-export async function tokenOf({ url: base }: Running, authorization: string | undefined): Promise<string> {
-  const url = `${base}/token?service=berth&scope=repository:${REPOSITORY}:pull`
-  const answer = await fetch(url, authorization === undefined ? {} : { headers: { authorization } })
-  const { token } = (await answer.json()) as { token?: string }
-  if (token === undefined) throw new BenchFailure(`${url} answered ${answer.status} without a token`)
-  return `Bearer ${token}`
+export async function tokenOf({ url }: Running, authorization: string): Promise<string> {
+  const exchange = createExchange(url, authorization)
+  try {
+    return await tokenFrom(exchange, [`repository:${REPOSITORY}:pull`])
+  } finally {
+    exchange.close()
+  }
 }
 
 export function writeHtpasswd(folder: string, lines: readonly string[]): string {

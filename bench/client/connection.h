@@ -11,6 +11,7 @@ typedef struct {
   const char *host; /* an IPv4 address */
   int port;
   bool tls;
+  const char *headers; /* lines that all requests send, each with its end; or "" */
 } target;
 
 typedef struct {

@@ -1,9 +1,11 @@
-/* client pull|stall|push|sha256 --name value ...: prints one line of JSON, or says what was wrong and ends with 1. */
+/* client pull|stall|probe|push|sha256 --name value ...: prints one line of JSON, or says what was wrong and ends with 1. */
+#define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "probe.h"
 #include "pull.h"
 #include "push.h"
 #include "sha256.h"
@@ -33,6 +35,13 @@ static int print_digest(void) {
   return 0;
 }
 
+static const char *headers_of(const char *authorization) {
+  char *line = NULL;
+  if (authorization[0] == 0) return "";
+  if (asprintf(&line, "Authorization: %s\r\n", authorization) < 0) fail("out of memory");
+  return line;
+}
+
 int main(int count, char **args) {
   const char *mode = count > 1 ? args[1] : "";
   if (strcmp(mode, "sha256") == 0) return print_digest();
@@ -40,7 +49,8 @@ int main(int count, char **args) {
   figures result = {0};
   target to = {.host = option(count, args, "host", "127.0.0.1"),
                .port = atoi(option(count, args, "port", NULL)),
-               .tls = strcmp(option(count, args, "tls", "no"), "yes") == 0};
+               .tls = strcmp(option(count, args, "tls", "no"), "yes") == 0,
+               .headers = headers_of(option(count, args, "authorization", ""))};
   int connections = atoi(option(count, args, "connections", "1"));
   double seconds = atof(option(count, args, "seconds", "0"));
   if (connections < 1) fail("--connections is at least 1");
@@ -52,6 +62,8 @@ int main(int count, char **args) {
                             .requests = option(count, args, "requests", NULL)};
     if (mode[0] == 'p') pull(&options, &result);
     else stall(&options, &result);
+  } else if (strcmp(mode, "probe") == 0) {
+    probe(&to, atof(option(count, args, "every", NULL)), seconds, &result);
   } else if (strcmp(mode, "push") == 0) {
     push_options options = {.to = to,
                             .connections = connections,
@@ -65,7 +77,7 @@ int main(int count, char **args) {
     if (options.count == 0 && seconds <= 0) fail("--count or --seconds is missing");
     push(&options, &result);
   } else {
-    fail("the first argument is pull, stall, push or sha256");
+    fail("the first argument is pull, stall, probe, push or sha256");
   }
   figures_print(&result);
   return 0;

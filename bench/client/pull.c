@@ -44,8 +44,8 @@ static requests read_requests(const pull_options *options) {
     bool has_header = rest != NULL && *rest != 0;
     request one = {.is_head = strcmp(method, "HEAD") == 0, .status = atoi(status), .length = atoll(length)};
     snprintf(one.name, sizeof one.name, "%s %.200s", method, path);
-    int size = asprintf(&one.text, "%s %s HTTP/1.1\r\nHost: %s:%d\r\n%s%s\r\n", method, path, options->to.host,
-                        options->to.port, has_header ? rest : "", has_header ? "\r\n" : "");
+    int size = asprintf(&one.text, "%s %s HTTP/1.1\r\nHost: %s:%d\r\n%s%s%s\r\n", method, path, options->to.host,
+                        options->to.port, options->to.headers, has_header ? rest : "", has_header ? "\r\n" : "");
     if (size < 0) fail("out of memory");
     one.size = (size_t)size;
     all.list = realloc(all.list, (all.count + 1) * sizeof *all.list);

@@ -87,8 +87,9 @@ static void exchange(worker *w, const char *method, const char *path, const char
   if (is_head) framing[0] = 0;
   else if (chunked) snprintf(framing, sizeof framing, "Transfer-Encoding: chunked\r\n");
   else if (body != NULL) snprintf(framing, sizeof framing, "Content-Length: %llu\r\n", (unsigned long long)body->size);
-  int size = snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: %s:%d\r\n%s%s\r\n", method, path,
-                      w->shared->options->to.host, w->shared->options->to.port, headers, framing);
+  const target *to = &w->shared->options->to;
+  int size = snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: %s:%d\r\n%s%s%s\r\n", method, path, to->host,
+                      to->port, to->headers, headers, framing);
   if (size < 0 || (size_t)size >= sizeof head) fail("%s %.100s: the request's head is too large", method, path);
   answer_begin(&w->reply, is_head);
   bool is_sent = connection_write(&w->link, head, (size_t)size) && (body == NULL || send_body(w, body, chunked));

@@ -21,10 +21,12 @@ export type Exchange = {
 
 const LIMIT_MS = 120_000
 
-export function createExchange(url: string): Exchange {
+/** @param authorization the value of that header, which all requests then send */
+export function createExchange(url: string, authorization?: string): Exchange {
   const isTls = url.startsWith('https:')
   const options = { keepAlive: true, maxSockets: 32 }
   const agent = isTls ? new SecureAgent({ ...options, rejectUnauthorized: false }) : new Agent(options)
+  const own = authorization === undefined ? {} : { authorization }
   const send = isTls ? secureRequest : request
   const ask: Exchange['ask'] = (method, path, sent = {}) =>
     new Promise((resolve, reject) => {
@@ -35,7 +37,7 @@ export function createExchange(url: string): Exchange {
         method === 'GET' || method === 'HEAD' ? {} : { 'content-length': String(body?.length ?? 0) }
       const asked = send(
         new URL(path, url),
-        { method, agent, headers: { ...length, ...sent.headers }, timeout: LIMIT_MS },
+        { method, agent, headers: { ...own, ...length, ...sent.headers }, timeout: LIMIT_MS },
         (response) => {
           const pieces: Buffer[] = []
           response.on('data', (piece: Buffer) => (onData ? onData(piece) : pieces.push(piece)))

@@ -70,11 +70,18 @@ export function watchCpu(pid: number): () => number {
   }
 }
 
-/** The largest resident memory that was seen until told to stop, in MiB. */
-export function watchMemory(pid: number): () => number {
+/**
+ * The largest resident memory that was seen until told to stop, in MiB.
+ * @param pid may change, and throws while there is no process
+ */
+export function watchMemory(pid: () => number): () => number {
   let peak = 0
   const look = (): void => {
-    peak = Math.max(peak, residentMebibytes(pid))
+    try {
+      peak = Math.max(peak, residentMebibytes(pid()))
+    } catch {
+      // What is to be said about a process that has ended, others say.
+    }
   }
   const timer = setInterval(look, 500)
   return () => {

@@ -2,8 +2,11 @@
 import { execFileSync } from 'node:child_process'
 import { BenchFailure } from '../failure.ts'
 
-/** `unpinned`: both sides may use all processors. `pinned`: the server has the last one, the client the first. */
-export const MODES = ['unpinned', 'pinned'] as const
+/**
+ * `unpinned`: both sides may use all processors. `pinned`: the server has the last one, the client the first. `shared`:
+ * both have the last one; nobody is woken up on another processor, so what is compared is work alone.
+ */
+export const MODES = ['unpinned', 'pinned', 'shared'] as const
 export type Mode = (typeof MODES)[number]
 
 export function commandOn(cpu: number | undefined, command: string, args: string[]): [string, string[]] {
@@ -11,7 +14,12 @@ export function commandOn(cpu: number | undefined, command: string, args: string
 }
 
 export function bindProcess(pid: number, mode: Mode, processors: number): void {
-  bindTo(pid, mode === 'pinned' ? String(processors - 1) : `0-${processors - 1}`)
+  bindTo(pid, mode === 'unpinned' ? `0-${processors - 1}` : String(processors - 1))
+}
+
+/** Undefined: all of them. */
+export function processorOfClient(mode: Mode, processors: number): number | undefined {
+  return { unpinned: undefined, pinned: 0, shared: processors - 1 }[mode]
 }
 
 /**

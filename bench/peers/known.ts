@@ -6,8 +6,19 @@ import type { Around, Launch, Peer } from './peer.ts'
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 
+/** What can be switched on, and is off in all else that is measured. */
+type More = { accessLog?: boolean; metrics?: boolean; rules?: boolean }
+
+const ADMINISTRATOR = { name: 'admin', password: 'of the benchmark' }
+
+/** Ten, of which the first is the one that decides. */
+const RULES = Array.from({ length: 10 }, (_, index) => ({
+  repositories: [index === 0 ? 'bench/**' : `team-${index}/**`],
+  allow: { 'signed-in': ['pull', 'push'], 'user:somebody': ['pull'] },
+}))
+
 /** One file for Berth and for Distribution: the same settings mean the same. */
-function distributionFile(around: Around, more: { accessLog?: boolean; metrics?: boolean } = {}): string {
+function distributionFile(around: Around, more: More = {}): string {
   const { folder, port, tls } = around
   return JSON.stringify({
     version: 0.1,
@@ -23,6 +34,7 @@ function distributionFile(around: Around, more: { accessLog?: boolean; metrics?:
       ...(tls && { tls: { certificate: tls.certificate, key: tls.key } }),
       ...(more.metrics && { debug: { addr: '127.0.0.1:0', prometheus: { enabled: true } } }),
     },
+    ...(more.rules && { access: { administrator: { password: ADMINISTRATOR.password }, rules: RULES } }),
   })
 }
 
@@ -31,18 +43,33 @@ function fromFile(command: string, args: readonly string[], text: string, folder
   return { command, args: [...args, file], files: { [file]: text } }
 }
 
-function berth(name: string, more: { accessLog?: boolean; metrics?: boolean } = {}): Peer {
+function berth(name: string, more: More = {}): Peer {
+  const configuration = [
+    more.accessLog ? 'access log to a pipe' : 'no access log',
+    ...(more.metrics ? ['metrics on a debug port'] : []),
+    ...(more.rules ? [`${RULES.length} rules of access, requests with a token`] : []),
+    'filesystem',
+  ]
   return {
     name,
     version: `Berth ${readVersion()}, Node ${process.version}`,
-    configuration:
-      name === 'berth'
-        ? 'no access log, filesystem'
-        : 'access log to a pipe, metrics on a debug port, filesystem',
+    configuration: configuration.join(', '),
     hasTls: true,
+    ...(more.rules && { credentials: ADMINISTRATOR }),
     launch: (around) =>
       fromFile(process.execPath, [MAIN, 'serve'], distributionFile(around, more), around.folder),
   }
+}
+
+/** Berth as it is, then with each of what can be switched on, then with all of it. */
+export function ownPeers(): Peer[] {
+  return [
+    berth('berth'),
+    berth('berth+log', { accessLog: true }),
+    berth('berth+metrics', { metrics: true }),
+    berth('berth+rules', { rules: true }),
+    berth('berth+all', { accessLog: true, metrics: true, rules: true }),
+  ]
 }
 
 function distribution(
@@ -104,9 +131,9 @@ function goVersion(command: string): string {
   return found === undefined ? '' : `, ${found}`
 }
 
-/** Berth first, then what is on the PATH. `+log`, `+gogc800` and `zot` (which does not sync) only run when named. */
+/** Berth first, then what is on the PATH. What stands with a `+` for Berth, and `+gogc800`, only run when named. */
 export function knownPeers(): Peer[] {
-  const peers = [berth('berth'), berth('berth+log', { accessLog: true, metrics: true })]
+  const peers = ownPeers()
   const today = findDistribution('registry')
   if (today !== undefined) {
     peers.push(distribution('distribution', today.command, today.version))
@@ -132,10 +159,10 @@ function zotVersion(command: string): string {
   return revision === undefined ? 'of unknown version' : `${revision} of ${day}`
 }
 
-const ON_REQUEST: ReadonlySet<string> = new Set(['berth+log', 'distribution+gogc800'])
+const ON_REQUEST = /^berth\+|\+gogc/
 /** A quick run has no time for more. */
 const QUICK: ReadonlySet<string> = new Set(['berth', 'distribution', 'zot+commit'])
 
 export function defaultPeers(peers: readonly Peer[], isQuick: boolean): Peer[] {
-  return peers.filter(({ name }) => (isQuick ? QUICK.has(name) : !ON_REQUEST.has(name)))
+  return peers.filter(({ name }) => (isQuick ? QUICK.has(name) : !ON_REQUEST.test(name)))
 }

@@ -22,5 +22,10 @@ export type Peer = {
   /** In a few words, for the report. */
   configuration: string
   hasTls: boolean
+  /**
+   * Whoever may do everything there, where not everybody may: they sign in for what is not measured, and what is
+   * measured sends a token of theirs.
+   */
+  credentials?: { name: string; password: string }
   launch(around: Around): Launch
 }

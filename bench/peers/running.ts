@@ -1,13 +1,15 @@
 /** A side that runs: started in a folder of its own on loopback, watched, started again where a row asks for it. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { connect, createServer, type AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import { request } from 'node:http'
 import { request as secureRequest } from 'node:https'
 import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { basicHeader } from '../../test/lib/basic-header.ts'
 import { BenchFailure } from '../failure.ts'
 import type { Server } from '../tools/figures.ts'
+import { freePort } from './free-port.ts'
 import type { Around, Peer } from './peer.ts'
 
 export type Running = {
@@ -15,10 +17,15 @@ export type Running = {
   readonly server: Server
   readonly url: string
   readonly folder: string
+  /** @throws BenchFailure if it could not be started again */
   readonly pid: number
-  /** @throws BenchFailure if it ended, with the end of its log */
+  /** @throws BenchFailure if it ended, with the end of its log; or if it could not be started again, with the reason */
   expectAlive(): void
-  /** Ends and starts it on the same folder. @returns milliseconds from the start to the first answer */
+  /**
+   * Ends and starts it on the same folder.
+   * @returns milliseconds from the start to the first answer
+   * @throws BenchFailure
+   */
   restart(): Promise<number>
   stop(): Promise<void>
 }
@@ -34,26 +41,49 @@ export async function startPeer(
 ): Promise<Running> {
   mkdirSync(folder, { recursive: true })
   const around: Around = { folder, port: peer.port ?? (await freePort()), tls }
+  const { credentials } = peer
   let child: Child = await start(peer, around)
   return {
     peer,
     folder,
-    server: { port: around.port, isTls: tls !== undefined },
+    server: {
+      port: around.port,
+      isTls: tls !== undefined,
+      ...(credentials && { authorization: basicHeader(`${credentials.name}:${credentials.password}`) }),
+    },
     url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${around.port}`,
     get pid() {
-      return child.pid
+      if (child.pid === undefined) child.expectAlive()
+      return child.pid as number
     },
     expectAlive: () => child.expectAlive(),
     async restart() {
       await child.stop()
-      child = await start(peer, around)
+      try {
+        child = await start(peer, around)
+      } catch (error) {
+        // What was ended on purpose must not be blamed for what came after it.
+        child = neverStarted(error)
+        throw error
+      }
       return child.startedAfter
     },
     stop: () => child.stop(),
   }
 }
 
-type Child = { pid: number; startedAfter: number; expectAlive(): void; stop(): Promise<void> }
+type Child = { pid: number | undefined; startedAfter: number; expectAlive(): void; stop(): Promise<void> }
+
+function neverStarted(reason: unknown): Child {
+  return {
+    pid: undefined,
+    startedAfter: Number.NaN,
+    expectAlive: () => {
+      throw reason
+    },
+    stop: async () => {},
+  }
+}
 
 async function start(peer: Peer, around: Around): Promise<Child> {
   const { command, args, env, files } = peer.launch(around)
@@ -71,13 +101,14 @@ async function start(peer: Peer, around: Around): Promise<Child> {
   let end: string | undefined
   const ended = new Promise<void>((resolve) => {
     child.once('error', (error) => resolve(void (end ??= error.message)))
-    child.once('exit', (code, signal) => resolve(void (end ??= String(code ?? signal))))
+    child.once('exit', (code, signal) => resolve(void (end ??= signal ?? `exit code ${code}`)))
   })
   const kill = (): void => void child.kill('SIGKILL')
-  process.once('exit', kill)
+  // Before others remove the folder.
+  process.prependOnceListener('exit', kill)
   void ended.then(() => process.off('exit', kill))
   const died = (): BenchFailure =>
-    new BenchFailure(`${peer.name} died (${end}); the end of its log:\n${log()}`)
+    new BenchFailure(`${peer.name} died (${end}); the end of its log:\n${log() || '(nothing)'}`)
   const deadline = Date.now() + READY_MS
   while (!(await answers(around))) {
     if (end !== undefined) throw died()
@@ -87,7 +118,7 @@ async function start(peer: Peer, around: Around): Promise<Child> {
     }
   }
   return {
-    pid: child.pid ?? 0,
+    pid: child.pid,
     startedAfter: performance.now() - began,
     expectAlive: () => {
       if (end !== undefined) throw died()
@@ -113,17 +144,6 @@ function keepLog(child: ChildProcess): () => string {
 /** What was set for the caller's own registry must not reach those that are measured. */
 function ownEnvironment(): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('REGISTRY_')))
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
 }
 
 /** Whether `GET /v2/` is answered by anything; tried about every millisecond, since a start is timed by it. */

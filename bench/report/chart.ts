@@ -11,14 +11,16 @@ const COLORS = ['#2563eb', '#d97706', '#059669', '#9333ea', '#dc2626', '#475569'
 const LIMIT = 1000
 
 export function chartOf(results: Results): string {
-  const [first, ...others] = results.sides
+  const rows = results.rows.filter(({ phase }) => phase !== 'own')
+  const names = Object.keys(rows[0]?.cells ?? {})
+  const [first, ...others] = results.sides.filter(({ name }) => names.includes(name))
   if (first === undefined) return svg(100, 20, '')
   const parts: string[] = []
   let y = TOP
-  for (const row of results.rows) {
+  for (const row of rows) {
     const bars = others.map(({ name }) => median(leads(row, first.name, name)))
     if (bars.every((lead) => Number.isNaN(lead))) continue
-    const label = row.mode === 'pinned' ? `${row.name} (pinned)` : row.name
+    const label = row.mode === 'unpinned' ? row.name : `${row.name} (${row.mode})`
     parts.push(text(LEFT - 8, y + (BAR * bars.length) / 2 + 4, label, 'end'))
     bars.forEach((lead, index) => {
       if (!Number.isNaN(lead)) parts.push(bar(lead, y + index * BAR, COLORS[index % COLORS.length] as string))

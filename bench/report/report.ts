@@ -4,27 +4,37 @@ import {
   hasSynced,
   leads,
   median,
+  MEMORY_GOALS,
+  missedGoals,
+  missedMemory,
   roundsOf,
   verdictOf,
   type Cell,
+  type Outcome,
+  type Phase,
   type Results,
   type RowResult,
   type SideResult,
 } from '../results.ts'
 
+const PHASES: Record<Phase, string> = { plain: '', tls: 'TLS, ', own: 'Berth with itself, ' }
+
 export function reportOf(results: Results): string {
-  const modes = [...new Set(results.rows.map(({ mode }) => mode))]
+  const groups = Map.groupBy(results.rows, ({ phase, mode }) => `${PHASES[phase]}${mode}`)
   return [
     ...head(results),
-    ...modes.flatMap((mode) => {
-      const rows = results.rows.filter((row) => row.mode === mode)
-      return [`## ${mode}`, '', ...table(valueTable(rows, results)), '', ...latencyPart(rows, results)]
-    }),
-    '## Memory (PSS, MiB), syncs of one push, seconds to fill',
+    ...[...groups].flatMap(([title, rows]) => [
+      `## ${title[0]?.toUpperCase()}${title.slice(1)}`,
+      '',
+      ...table(valueTable(rows, results)),
+      '',
+      ...latencyPart(rows),
+    ]),
+    '## Memory (PSS, MiB), seconds to fill, syncs of one push',
     '',
-    ...table(sideTable(results.sides)),
+    ...table(sideTable(results)),
     '',
-    ...warnings(results),
+    ...ending(results),
     '',
   ].join('\n')
 }
@@ -33,7 +43,7 @@ function head(results: Results): string[] {
   const { machine, tools } = results
   const [first] = results.sides
   return [
-    `# Benchmark of ${results.date.slice(0, 10)}${results.isQuick ? ', quick' : ''}`,
+    `# Benchmark of ${results.date.slice(0, 10)}${results.isQuick ? ', quick' : ''}${results.isComplete ? '' : ', NOT COMPLETE'}`,
     '',
     `- machine: ${machine.processors}, ${machine.memoryGiB} GiB, ${machine.kernel}, data on ${machine.filesystem}`,
     `- ${results.rounds} rounds of ${results.cellSeconds} s a cell, medians; the whole run took ${results.seconds.toFixed(0)} s`,
@@ -46,19 +56,22 @@ function head(results: Results): string[] {
       ({ name, version, configuration }) => `- **${name}**: ${version} (${configuration})`,
     ),
     '',
-    `Value; how many times better ${first?.name ?? 'the first'} is, round by round (least to most); processor time of the server per unit, and ${first?.name ?? 'the first'}'s share of it.`,
+    `A cell: the value; how many times better ${first?.name ?? 'the first'} is (median of the rounds; least to most); processor time of the server per unit, and ${first?.name ?? 'the first'}'s share of it.`,
     '',
   ]
 }
 
+/** Those that rows have cells of; all rows of one table have the same. */
+const namesOf = ([row]: readonly RowResult[]): string[] => Object.keys(row?.cells ?? {})
+
 function valueTable(rows: readonly RowResult[], { sides }: Results): string[][] {
-  const [first] = sides
-  const titles = sides.map(({ name }) => name)
+  const names = namesOf(rows)
+  const [first = ''] = names
   const lines = rows.map((row) => {
-    const cells = sides.map(({ name }) => valueCell(row, first?.name ?? '', name))
+    const cells = names.map((name) => valueCell(row, first, name))
     return [row.name, row.unit.value, ...cells, goalCell(row, sides)]
   })
-  return [['row', 'unit', ...titles, 'goal'], ...lines]
+  return [['row', 'unit', ...names, 'goal'], ...lines]
 }
 
 function valueCell(row: RowResult, first: string, name: string): string {
@@ -76,8 +89,10 @@ function valueCell(row: RowResult, first: string, name: string): string {
   return `${value}${times}${cpu}${shared}`
 }
 
-const whySkipped = (cell: Cell | undefined): string =>
-  cell !== undefined && 'skipped' in cell ? cell.skipped : '-'
+function whySkipped(cell: Cell | undefined): string {
+  if (cell === undefined || 'rounds' in cell) return '-'
+  return 'failed' in cell ? 'FAILED' : cell.skipped
+}
 
 const span = (numbers: readonly number[]): string =>
   `${Math.min(...numbers).toFixed(1)}-${Math.max(...numbers).toFixed(1)}`
@@ -96,14 +111,16 @@ export function short(value: number): string {
   return size === 0 ? '0' : value.toPrecision(3)
 }
 
-function latencyPart(rows: readonly RowResult[], { sides }: Results): string[] {
+function latencyPart(rows: readonly RowResult[]): string[] {
+  const names = namesOf(rows)
   const lines = rows
-    .filter((row) => Object.values(row.cells).some((cell) => roundsOf(cell).some(({ p50 }) => p50 > 0)))
-    .map((row) => [row.name, ...sides.map(({ name }) => latencyCell(row.cells[name]))])
+    .filter(({ cells }) => Object.values(cells).some((cell) => roundsOf(cell).some(tellsMore)))
+    .map((row) => [row.name, ...names.map((name) => latencyCell(row.cells[name]))])
   if (lines.length === 0) return []
-  const titles = ['latency, ms: p50 / p99', ...sides.map(({ name }) => name)]
-  return [...table([titles, ...lines]), '']
+  return [...table([['latency, ms: p50 / p99', ...names], ...lines]), '']
 }
+
+const tellsMore = ({ p50, also }: Outcome): boolean => p50 > 0 || also !== undefined
 
 function latencyCell(cell: Cell | undefined): string {
   const rounds = roundsOf(cell)
@@ -115,20 +132,31 @@ function latencyCell(cell: Cell | undefined): string {
   return text + also.join('')
 }
 
-function sideTable(sides: readonly SideResult[]): string[][] {
-  const titles = ['', 'idle', 'filled', 'peak under load', 'after', 'blob: syncs before / after its 201']
-  const lines = sides.map((side) => {
-    const { memory, syncs } = side
-    const numbers = [memory?.idle, memory?.seeded, memory?.peak, memory?.after].map(
-      (one) => one?.toFixed(0) ?? '-',
-    )
-    const counted =
-      syncs === 'unknown'
-        ? ['not counted', 'not counted']
-        : [syncs.blob, syncs.manifest].map(({ before, after }) => `${before} / ${after}`)
-    return [side.name, ...numbers, ...counted, synced(side), side.seeding.toFixed(1)]
-  })
-  return [[...titles, 'manifest: the same', 'syncs first', 'filled in'], ...lines]
+function sideTable(results: Results): string[][] {
+  const titles = ['', 'idle', 'filled', 'peak under load', 'after', 'filled in']
+  const syncs = ['blob: syncs before / after its 201', 'manifest: the same', 'syncs first']
+  const lines = results.sides.flatMap((side) =>
+    side.phases.map(({ phase, memory, seeding }, index) => {
+      const numbers = [memory.idle, memory.seeded, memory.peak, memory.after].map((one) => one.toFixed(0))
+      const counted = index === 0 ? [...syncCells(side), synced(side)] : ['', '', '']
+      const name = phase === 'plain' ? side.name : `${side.name} (${phase === 'tls' ? 'TLS' : 'with itself'})`
+      return [name, ...numbers, seeding.toFixed(1), ...counted]
+    }),
+  )
+  return [[...titles, ...syncs], ...lines, ...memoryGoals(results)]
+}
+
+function syncCells({ syncs }: SideResult): string[] {
+  if (syncs === 'unknown') return ['not counted', 'not counted']
+  return [syncs.blob, syncs.manifest].map(({ before, after }) => `${before} / ${after}`)
+}
+
+function memoryGoals(results: Results): string[][] {
+  if (results.isQuick || results.sides[0]?.name !== 'berth') return []
+  const missed = missedMemory(results)
+  const cell = (when: keyof typeof MEMORY_GOALS): string =>
+    `<= ${MEMORY_GOALS[when]} ${missed.includes(when) ? 'MISSED' : 'ok'}`
+  return [['goal of berth', cell('idle'), '', '', cell('after')]]
 }
 
 function synced(side: SideResult): string {
@@ -136,16 +164,27 @@ function synced(side: SideResult): string {
   return is === undefined ? 'unknown' : is ? 'yes' : 'NO'
 }
 
-/** Where the client was busy, the figure is the client's. */
-function warnings(results: Results): string[] {
+/** What must not be overlooked. */
+function ending(results: Results): string[] {
+  // Where the client was busy, the figure is the client's.
   const busy = results.rows.flatMap((row) =>
     Object.entries(row.cells).flatMap(([name, cell]) => {
       const share = median(roundsOf(cell).map(({ client }) => client))
       return share >= 0.9 ? [`${row.name} of ${name} (${share.toFixed(2)})`] : []
     }),
   )
-  return busy.length === 0 ? [] : [`The client kept 0.9 processors or more busy in: ${busy.join(', ')}.`]
+  const missed = missedGoals(results)
+  return [
+    ...(busy.length === 0 ? [] : [`The client kept 0.9 processors or more busy in: ${busy.join(', ')}.`, '']),
+    missed.length === 0
+      ? 'Every goal is met that could be looked at.'
+      : `Goals missed: ${missed.join(', ')}.`,
+    ...(results.failures.length === 0 ? [] : ['', '## FAILED', '', ...results.failures.map(asItem)]),
+  ]
 }
+
+/** Logs have lines of their own. */
+const asItem = (text: string): string => `- ${text.replaceAll('\n', '\n  ')}`
 
 function table(lines: readonly string[][]): string[] {
   const [titles = [], ...rest] = lines

@@ -3,7 +3,7 @@ import { createRandom } from '../../test/lib/content.ts'
 import { APP, SIZES, SPREAD, type Content, type SizeName, type SmallSize } from '../content/content.ts'
 import type { Asked } from '../tools/figures.ts'
 import { BenchFailure } from '../failure.ts'
-import { overTls, type Goal, type Row } from './row.ts'
+import type { Goal, Row } from './row.ts'
 
 const CONNECTIONS = [1, 4, 16] as const
 
@@ -113,9 +113,4 @@ export function bodyRows(): Row[] {
     rangeRow('1m', SIZES['1m'], 4),
     rangeRow('1m', SIZES['1m'], 16),
   ]
-}
-
-/** The same over TLS. */
-export function bodyTlsRows(): Row[] {
-  return (['4k', '1m', '64m'] as const).map((size) => blobRow(size, size === '64m' ? 4 : 16)).map(overTls)
 }

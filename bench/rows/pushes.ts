@@ -1,7 +1,7 @@
 /** Blobs and whole images as they are pushed: always ones that were never there. */
 import { SIZES } from '../content/content.ts'
 import type { PushShape } from '../tools/client.ts'
-import { overTls, type Goal, type Row } from './row.ts'
+import type { Goal, Row } from './row.ts'
 
 const SHAPES: Record<PushShape, string> = {
   patch: 'POST, PATCH in chunks of 32 KiB, PUT',
@@ -63,8 +63,4 @@ export function pushRows(): Row[] {
     ...(quick && { quick }),
   }))
   return [...blobs, ...images]
-}
-
-export function pushTlsRows(): Row[] {
-  return [overTls(pushRow('64m', 'put', 1))]
 }

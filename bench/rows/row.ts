@@ -32,18 +32,29 @@ export type Load =
   /** End and start again on the same folder, until the first answer. */
   | { kind: 'start' }
 
-export type Goal = {
-  /** How many times better than the better of the peers that sync, at least; for a start: milliseconds, at most. */
+/** Against the better of the peers that sync. */
+export type LeadGoal = {
+  /** How many times better, at least. */
   wall: number
-  /** Share of that peer's processor time per unit, at most. */
+  /** Or: share of that peer's processor time per unit, at most. */
   cpu?: number
 }
+/** Of the value, or of a figure that stands in `also`: not more than that, whatever others need. */
+export type MostGoal = { most: number; figure?: string }
+/** Berth with itself: the share of the value that any of its settings may cost, or of processor time. */
+export type LossGoal = { loss: number }
+export type Goal = LeadGoal | MostGoal | LossGoal
+
+/** Milliseconds: what one in a hundred small requests waits beside a load, at least. */
+export const PROBE_P99 = 'probe p99 ms'
 
 export type Row = {
   name: string
   title: string
   /** Rows over TLS run on processes of their own. */
   tls?: boolean
+  /** Berth with itself: as it is, and with what can be switched on. */
+  isOwn?: boolean
   /** Needs this many of the content's parts. */
   parts: readonly Part[]
   load: Load
@@ -90,4 +101,13 @@ export function overTls(row: Row): Row {
   const copy: Row = { ...row, name: `tls-${row.name}`, title: `TLS: ${row.title}`, tls: true, quick: false }
   delete copy.goal
   return copy
+}
+
+/** The rows of these names, in their order. */
+export function pick(rows: readonly Row[], names: readonly string[]): Row[] {
+  return names.map((name) => {
+    const row = rows.find((one) => one.name === name)
+    if (row === undefined) throw new Error(`no row is called ${name}`)
+    return row
+  })
 }

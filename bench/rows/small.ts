@@ -2,7 +2,7 @@
 import { APP, TAG, type Content } from '../content/content.ts'
 import type { Check } from '../content/verify.ts'
 import type { Asked } from '../tools/figures.ts'
-import { ACCEPT_MANIFESTS, overTls, type Goal, type Load, type Row } from './row.ts'
+import { ACCEPT_MANIFESTS, type Goal, type Load, type Row } from './row.ts'
 
 const CONNECTIONS = [1, 16, 64, 256] as const
 
@@ -112,11 +112,4 @@ export function smallRows(): Row[] {
       ...(small.hasGoal && connections !== 256 && { goal: goalFor(connections) }),
     })),
   )
-}
-
-/** The same over TLS. */
-export function smallTlsRows(): Row[] {
-  return smallRows()
-    .filter(({ name }) => name === 'manifest-tag-get-c1' || name === 'manifest-tag-get-c64')
-    .map(overTls)
 }

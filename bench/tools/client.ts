@@ -27,6 +27,8 @@ export type Client = {
     work: { requests: string; connections: number; seconds: number; count?: number },
   ): Promise<Figures>
   push(server: Server, work: PushWork): Promise<Figures>
+  /** Sends a `GET /v2/` each `everyMs`; one that has to wait for the answer before is timed from when it was due. */
+  probe(server: Server, work: { everyMs: number; seconds: number }): Promise<Figures>
   /** Opens connections that ask and never read. Ends when the time is over. */
   stall(server: Server, work: { requests: string; connections: number; seconds: number }): Promise<Figures>
 }
@@ -34,13 +36,15 @@ export type Client = {
 /** @param cpu the processor it is bound to; undefined: all */
 export function createClient(path: string, cpu: number | undefined): Client {
   const run = (mode: string, server: Server, options: Record<string, string | number>): Promise<Figures> => {
-    const all = { port: server.port, tls: server.isTls ? 'yes' : 'no', ...options }
+    const { port, isTls, authorization = '' } = server
+    const all = { port, tls: isTls ? 'yes' : 'no', authorization, ...options }
     const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)])
     return runClient(...commandOn(cpu, path, [mode, ...args]))
   }
   return {
     pull: (server, work) => run('pull', server, work),
     stall: (server, work) => run('stall', server, work),
+    probe: (server, { everyMs, seconds }) => run('probe', server, { seconds, every: everyMs / 1000 }),
     push: (server, { count = 0, seconds = 0, blobsPerImage = 0, ...work }) =>
       run('push', server, { ...work, count, seconds, 'blobs-per-image': blobsPerImage }),
   }

@@ -24,4 +24,5 @@ export type Asked = {
   header?: string | undefined
 }
 
-export type Server = { port: number; isTls: boolean }
+/** `authorization`: the value of that header, which all requests then send. */
+export type Server = { port: number; isTls: boolean; authorization?: string }

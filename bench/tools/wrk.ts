@@ -11,7 +11,8 @@ export async function runWrk(wrk: string, server: Server, work: WrkWork): Promis
   const { asked, connections, cpu } = work
   const seconds = Math.max(1, Math.round(work.seconds))
   const url = `${server.isTls ? 'https' : 'http'}://127.0.0.1:${server.port}${asked.path}`
-  const headers = asked.header === undefined ? [] : ['-H', asked.header]
+  const { authorization } = server
+  const headers = [asked.header, authorization && `Authorization: ${authorization}`]
   const [command, args] = commandOn(cpu, wrk, [
     '-t1',
     `-c${connections}`,
@@ -19,7 +20,7 @@ export async function runWrk(wrk: string, server: Server, work: WrkWork): Promis
     '--timeout',
     '30s',
     '--latency',
-    ...headers,
+    ...headers.flatMap((line) => (line === undefined ? [] : ['-H', line])),
     url,
   ])
   let used = 0
