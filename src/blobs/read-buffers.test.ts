@@ -8,9 +8,10 @@ test('a buffer is as large as it need be, and smaller when many are out', () => 
   const buffers = createReadBuffers()
   assert.equal(buffers.take(100).bytes.byteLength, 16 * KIB)
   assert.equal(buffers.take(16 * KIB + 1).bytes.byteLength, 64 * KIB)
+  assert.equal(buffers.take(1024 * KIB).bytes.byteLength, 512 * KIB, 'two pieces')
   const sizes = Array.from({ length: 100 }, () => buffers.take(10_000_000).bytes.byteLength)
   const count = (size: number): number => sizes.filter((one) => one === size).length
-  assert.deepEqual([count(512 * KIB), count(64 * KIB), count(16 * KIB)], [24, 31, 45])
+  assert.deepEqual([count(2048 * KIB), count(512 * KIB), count(64 * KIB), count(16 * KIB)], [4, 19, 31, 46])
   assert.equal(buffers.plenty(), false)
 })
 

@@ -1,6 +1,7 @@
 /**
- * The memory into which blobs are read on their way out, used again and again. Few readers get large pieces; with
- * many (stalled clients hold theirs) pieces become smaller, so that 200 of them cost less than 20 MiB.
+ * The memory into which blobs are read on their way out, used again and again. Few readers get large pieces, since each
+ * costs a trip to the thread pool; with many (stalled clients hold theirs) pieces become smaller, so that 200 of them
+ * cost less than 26 MiB.
  */
 export type Lease = {
   readonly bytes: Uint8Array<ArrayBuffer>
@@ -16,28 +17,27 @@ export type ReadBuffers = {
   plenty(): boolean
 }
 
-type Tier = { size: number; most: number; out: number; free: Uint8Array<ArrayBuffer>[] }
+type Tier = { size: number; from: number; most: number; out: number; free: Uint8Array<ArrayBuffer>[] }
 
+const KIB = 1024
+const MIB = 1024 * KIB
+/** `from`: for no less than so many bytes. Two pieces, one read while the other one is sent, beat a single larger one. */
 const TIERS = [
-  { size: 16 * 1024, most: Infinity },
-  { size: 64 * 1024, most: 32 },
-  { size: 512 * 1024, most: 24 },
+  { size: 16 * KIB, from: 0, most: Infinity },
+  { size: 64 * KIB, from: 16 * KIB + 1, most: 32 },
+  { size: 512 * KIB, from: 64 * KIB + 1, most: 20 },
+  { size: 2 * MIB, from: 4 * MIB, most: 4 },
 ] as const
+/** More that are out leave no room for reading ahead. */
+const MANY = 14
 /** Free buffers kept of the unbounded tier. */
 const KEPT = 64
 
 export function createReadBuffers(): ReadBuffers {
   const tiers: Tier[] = TIERS.map((tier) => ({ ...tier, out: 0, free: [] }))
-  const largest = tiers.length - 1
 
-  const pick = (wanted: number): Tier => {
-    const enough = tiers.findIndex((tier) => tier.size >= wanted)
-    for (let index = enough < 0 ? largest : enough; index > 0; index -= 1) {
-      const tier = tiers[index]
-      if (tier !== undefined && tier.out < tier.most) return tier
-    }
-    return tiers[0] as Tier
-  }
+  const pick = (wanted: number): Tier =>
+    tiers.findLast((tier) => wanted >= tier.from && tier.out < tier.most) ?? (tiers[0] as Tier)
   return {
     take(wanted) {
       const tier = pick(wanted)
@@ -53,6 +53,6 @@ export function createReadBuffers(): ReadBuffers {
       }
       return { bytes, giveBack: () => end(true), abandon: () => end(false) }
     },
-    plenty: () => (tiers[largest]?.out ?? 0) < 16,
+    plenty: () => (tiers[2]?.out ?? 0) < MANY,
   }
 }

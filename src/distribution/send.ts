@@ -37,9 +37,7 @@ export function sendEmpty(x: Exchange, status: number, headers: readonly string[
 /** An answer that is in memory. The bytes must not change afterwards. */
 export function sendBytes(x: Exchange, status: number, headers: readonly string[], bytes: Uint8Array): void {
   sendHead(x, status, headers)
-  if (bytes.byteLength > ONE_WRITE) x.response.end(bytes)
-  else
-    x.response.end(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1'), 'latin1')
+  endWith(x.response, bytes)
 }
 
 /**
@@ -48,6 +46,12 @@ export function sendBytes(x: Exchange, status: number, headers: readonly string[
  */
 const ONE_WRITE = 8 * 1024
 
+function endWith(response: ServerResponse, bytes: Uint8Array): void {
+  if (bytes.byteLength > ONE_WRITE) response.end(bytes)
+  else
+    response.end(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1'), 'latin1')
+}
+
 /**
  * The body of an answer whose head has been written, from a source that is closed whatever happens: one piece is
  * written while the next one is read. Resolves when everything is with the kernel.
@@ -55,7 +59,7 @@ const ONE_WRITE = 8 * 1024
  */
 export async function sendSource(response: ServerResponse, source: ByteSource): Promise<void> {
   try {
-    if (source.whole !== undefined) response.end(source.whole)
+    if (source.whole !== undefined) endWith(response, source.whole)
     else await sendPieces(response, source)
   } finally {
     source.close()

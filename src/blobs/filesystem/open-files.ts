@@ -2,10 +2,19 @@
  * Files kept open between reads, so that a read of a blob costs one trip to the thread pool instead of four. Bounded;
  * who reads has a share in the file, which is closed when nobody has any more and it was dropped.
  */
-import type { Stats } from 'node:fs'
 import { closeFile, ifThere, openFile, stampOf, statFile } from './calls.ts'
 
-type SharedFile = { file: number; size: number; stamp: number; release(): void }
+type Opened = {
+  readonly file: number
+  readonly size: number
+  readonly stamp: number
+  /** Set by a reader who compared all bytes with the digest. */
+  isVerified: boolean
+}
+export type SharedFile = {
+  readonly opened: Opened
+  release(): void
+}
 
 export type OpenFiles = {
   /** Undefined: there is no such file. */
@@ -15,7 +24,6 @@ export type OpenFiles = {
   close(): Promise<void>
 }
 
-type Opened = { file: number; stats: Stats }
 type Entry = {
   key: string
   opened: Promise<Opened | undefined>
@@ -66,9 +74,7 @@ async function open(state: State, key: string, path: string): Promise<SharedFile
   shrink(state)
   let released = false
   return {
-    file: opened.file,
-    size: opened.stats.size,
-    stamp: stampOf(opened.stats),
+    opened,
     release: () => {
       if (!released) release(state, entry)
       released = true
@@ -154,7 +160,8 @@ async function openAndStat(path: string): Promise<Opened | undefined> {
   const file = await ifThere(openFile(path, 'r'))
   if (file === undefined) return undefined
   try {
-    return { file, stats: await statFile(file) }
+    const stats = await statFile(file)
+    return { file, size: stats.size, stamp: stampOf(stats), isVerified: false }
   } catch (error) {
     await closeFile(file)
     throw error

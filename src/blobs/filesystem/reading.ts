@@ -1,5 +1,6 @@
 /** Opens finished objects: small ones through memory, checked against their digest; the rest through open files. */
 import type { Logger } from '../../lib/logger.ts'
+import { createRecentMap } from '../../lib/recent-map.ts'
 import { algorithmOf, digestOf } from '../../oci/digest.ts'
 import type { BlobStore, ByteSource, StoredObject } from '../blob-store.ts'
 import type { BytesCache } from '../bytes-cache.ts'
@@ -8,13 +9,14 @@ import type { ReadBuffers } from '../read-buffers.ts'
 import { closeFile, ifThere, openFile, readAt, statFile } from './calls.ts'
 import { createFileSource } from './file-source.ts'
 import type { Names } from './names.ts'
-import type { OpenFiles } from './open-files.ts'
+import type { OpenFiles, SharedFile } from './open-files.ts'
 
 type Range = { first: number; last: number } | undefined
 
 export function createReading({
   names,
   cache,
+  cacheBytes,
   files,
   buffers,
   smallBlobBytes,
@@ -22,6 +24,7 @@ export function createReading({
 }: {
   names: Names
   cache: BytesCache
+  cacheBytes: number
   files: OpenFiles
   buffers: ReadBuffers
   smallBlobBytes: number
@@ -32,66 +35,91 @@ export function createReading({
     if (digest === undefined) throw new Error('an object without a digest is not finished')
     return names.finished(id, digest)
   }
-  const loadSmall = createSmallLoader({ pathOf, cache, log })
-  const openSmall = async (
-    object: StoredObject,
-    size: number,
-    range: Range,
-  ): Promise<ByteSource | undefined> => {
-    const bytes = cache.get(object.id) ?? (await loadSmall(object, size))
-    if (bytes?.byteLength !== size) return undefined
-    return createBytesSource(range === undefined ? bytes : bytes.subarray(range.first, range.last + 1))
-  }
+  const small = createSmallObjects({ cache, cacheBytes, log })
   return {
     openCold: (object, size) => openCold(pathOf(object), size, buffers),
     peek: (object) => cache.get(object.id),
     async open(object, size, range, stamp) {
-      // Their bytes are compared with the digest: no stamp can say more.
-      if (size <= smallBlobBytes) return openSmall(object, size, range)
+      const isSmall = size <= smallBlobBytes
+      const known = isSmall ? cache.get(object.id) : undefined
+      if (known !== undefined) return known.byteLength === size ? sourceOf(known, range) : undefined
       const shared = await files.open(object.id, pathOf(object))
       if (shared === undefined) return undefined
-      if (shared.size !== size || (stamp !== undefined && shared.stamp !== stamp)) {
+      const { opened } = shared
+      // The bytes of small ones are compared with the digest: no stamp can say more.
+      if (opened.size !== size || (!isSmall && stamp !== undefined && opened.stamp !== stamp)) {
         files.drop(object.id)
         shared.release()
-        return shared.size === size ? 'changed' : undefined
+        return opened.size === size ? 'changed' : undefined
+      }
+      if (isSmall && (!opened.isVerified || small.isWanted(object, size))) {
+        const bytes = await small.load(object, shared)
+        if (bytes === undefined) files.drop(object.id)
+        return bytes && sourceOf(bytes, range)
       }
       const { first, last } = range ?? { first: 0, last: size - 1 }
       const length = last - first + 1
-      return createFileSource({ file: shared.file, first, length, buffers, done: () => shared.release() })
+      return createFileSource({ file: opened.file, first, length, buffers, done: () => shared.release() })
     },
   }
 }
 
-/** Reads small objects into the cache; those who ask for the same one at the same time share one read. */
-function createSmallLoader({
-  pathOf,
+function sourceOf(bytes: Uint8Array, range: Range): ByteSource {
+  return createBytesSource(range === undefined ? bytes : bytes.subarray(range.first, range.last + 1))
+}
+
+/**
+ * Reads small objects into the cache. One that fell out comes back when it is asked for again while no more was missed
+ * than the cache holds: more small objects than that, read in turn, are sent from their files and push nothing out.
+ */
+function createSmallObjects({
   cache,
+  cacheBytes,
   log,
 }: {
-  pathOf: (object: StoredObject) => string
   cache: BytesCache
+  cacheBytes: number
   log: Logger
-}): (object: StoredObject, size: number) => Promise<Uint8Array | undefined> {
+}): {
+  isWanted(object: StoredObject, size: number): boolean
+  /** Releases the file. Undefined: other bytes than the digest says. */
+  load(object: StoredObject, shared: SharedFile): Promise<Uint8Array | undefined>
+} {
+  const missed = createRecentMap<true>(cacheBytes)
+  // Those who ask for the same one at the same time share one read.
   const loading = new Map<string, Promise<Uint8Array | undefined>>()
-  const load = async (object: StoredObject, size: number): Promise<Uint8Array | undefined> => {
-    const bytes = await readWhole(pathOf(object), size)
-    if (bytes === undefined || object.digest === undefined) return bytes
-    if (digestOf(algorithmOf(object.digest), bytes) !== object.digest) {
-      log.error('the bytes of a blob are not what its digest says', {
-        object: object.id,
-        digest: object.digest,
-      })
-      return undefined
+  const load = async (object: StoredObject, { opened, release }: SharedFile) => {
+    const { id, digest } = object
+    try {
+      const bytes = await readWhole(opened.file, opened.size)
+      if (bytes === undefined || digest === undefined) return bytes
+      if (digestOf(algorithmOf(digest), bytes) !== digest) {
+        log.error('the bytes of a blob are not what its digest says', { object: id, digest })
+        return undefined
+      }
+      opened.isVerified = true
+      cache.put(id, bytes)
+      return bytes
+    } finally {
+      release()
     }
-    cache.put(object.id, bytes)
-    return bytes
   }
-  return (object, size) => {
-    const known = loading.get(object.id)
-    if (known !== undefined) return known
-    const started = load(object, size).finally(() => loading.delete(object.id))
-    loading.set(object.id, started)
-    return started
+  return {
+    isWanted({ id }, size) {
+      if (missed.get('', id) === true) return true
+      missed.set('', id, true, size)
+      return false
+    },
+    load(object, shared) {
+      const known = loading.get(object.id)
+      if (known !== undefined) {
+        shared.release()
+        return known
+      }
+      const started = load(object, shared).finally(() => loading.delete(object.id))
+      loading.set(object.id, started)
+      return started
+    },
   }
 }
 
@@ -110,15 +138,8 @@ async function openCold(path: string, size: number, buffers: ReadBuffers): Promi
   return undefined
 }
 
-/** Undefined: not there, or not `size` bytes. */
-async function readWhole(path: string, size: number): Promise<Uint8Array | undefined> {
-  const file = await ifThere(openFile(path, 'r'))
-  if (file === undefined) return undefined
-  try {
-    // One more than expected tells a longer file without another call.
-    const bytes = Buffer.allocUnsafeSlow(size + 1)
-    return (await readAt(file, bytes, 0)) === size ? bytes.subarray(0, size) : undefined
-  } finally {
-    await closeFile(file)
-  }
+/** Undefined: the file has become shorter. */
+async function readWhole(file: number, size: number): Promise<Uint8Array | undefined> {
+  const bytes = Buffer.allocUnsafeSlow(size)
+  return (await readAt(file, bytes, 0)) === size ? bytes : undefined
 }

@@ -24,6 +24,7 @@ import { createFileSource } from './file-source.ts'
 import { createFinishing } from './finishing.ts'
 import { createFolders, prepareFolders } from './folders.ts'
 import { findFinished, listObjects } from './listing.ts'
+import { mostOpenFiles } from './most-open-files.ts'
 import { createNames, type Names } from './names.ts'
 import { createOpenFiles } from './open-files.ts'
 import { createReading } from './reading.ts'
@@ -36,7 +37,7 @@ export type FilesystemOptions = {
   smallBlobBytes?: number
   /** Bytes of such blobs that are kept. */
   cacheBytes?: number
-  /** Files kept open between reads, and for how long. */
+  /** Files kept open between reads (absent: as many as the system has room for), and for how long. */
   openFiles?: number
   openFilesIdleMs?: number
 }
@@ -47,7 +48,7 @@ export async function createFilesystemBlobStore({
   log = silentLogger,
   smallBlobBytes = 64 * 1024,
   cacheBytes = 16 * 1024 * 1024,
-  openFiles: limit = 256,
+  openFiles,
   openFilesIdleMs: idleMs = 60_000,
 }: FilesystemOptions): Promise<BlobStore> {
   const names = createNames(root)
@@ -55,7 +56,7 @@ export async function createFilesystemBlobStore({
   const folders = createFolders()
   const hashing = createHashing({ log })
   const cache = createBytesCache(cacheBytes)
-  const files = createOpenFiles({ limit, idleMs })
+  const files = createOpenFiles({ limit: openFiles ?? (await mostOpenFiles()), idleMs })
   const buffers = createReadBuffers()
 
   const remove = async (object: StoredObject): Promise<RemoveResult> => {
@@ -69,7 +70,7 @@ export async function createFilesystemBlobStore({
     }
   }
   return {
-    ...createReading({ names, cache, files, buffers, smallBlobBytes, log }),
+    ...createReading({ names, cache, cacheBytes, files, buffers, smallBlobBytes, log }),
     plan: (object) => ({ object, received: 0 }),
     createHash: (algorithm, hint) => hashing.createHash(algorithm, hint),
     ...createAppending({ names, folders, hashing }),
