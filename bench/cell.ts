@@ -53,7 +53,7 @@ export async function runCell(row: Row, side: Side, round: number, setting: Cell
     clientCpu,
     client: createClient(setting.tools.client, clientCpu),
     isFirst: round === 0,
-    seed: `${setting.runId} ${round} ${row.name}`.slice(0, 40).replaceAll(' ', '-'),
+    seed: `${setting.runId}${setting.mode[0]} ${round} ${row.name}`.slice(0, 40).replaceAll(' ', '-'),
   }
   const { load } = row
   switch (load.kind) {

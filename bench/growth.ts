@@ -1,11 +1,14 @@
 /** How the cost of an operation grows with what is there: `node bench/growth.ts --help`. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { parseArgs } from 'node:util'
 import { BenchFailure } from './failure.ts'
 import { growthChart } from './growth/chart.ts'
-import { fill } from './growth/fill.ts'
+import { databaseFile, fill } from './growth/fill.ts'
 import { DELETED } from './growth/content.ts'
 import {
   measureRound,
@@ -26,7 +29,8 @@ const HELP = `Usage: node bench/growth.ts [OPTIONS]
 
 Fills a database with as many manifests, tags (in one repository) and repositories as a size says, straight and not by
 pushes, and measures Berth over it, one request at a time: a manifest, a page of tags, a page of the catalog, a push,
-a deletion. Writes growth.json and growth.svg.
+a deletion. Each round starts the registry anew, so "first" means that it has nothing of it in memory. Also asks SQLite for
+the plan of every statement. Writes growth.json, growth.md and growth.svg, after each round.
 
   --sizes LIST    default 1000,10000,100000
   --rounds N      default 5, the order reversed in each other one; medians
@@ -38,6 +42,9 @@ a deletion. Writes growth.json and growth.svg.
 
 /** A median may grow by this between the smallest and the largest size. */
 const LIMIT = 2
+
+/** Asks SQLite for the plan of every statement: whether it would scan or sort a table. */
+const PLANS = new URL('../src/metadata/statements.test.ts', import.meta.url).pathname
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -64,20 +71,44 @@ async function main(args: readonly string[]): Promise<number> {
     const rounds = Number(values.rounds)
     if (!Number.isInteger(rounds) || rounds < 1)
       throw new BenchFailure(`--rounds ${values.rounds}: at least 1`)
-    const results = await grow(sizes, rounds, resolve(values.folder))
-    mkdirSync(values.out, { recursive: true })
-    const machine = describeMachine(values.out)
-    writeFileSync(join(values.out, 'growth.json'), `${JSON.stringify({ machine, results }, undefined, 1)}\n`)
-    writeFileSync(join(values.out, 'growth.svg'), growthChart(results))
-    process.stdout.write(`${tableOf(results)}written: ${join(values.out, 'growth.json')}, growth.svg\n`)
+    const { out } = values
+    const arePlansGood = await checkPlans()
+    const results = await grow(sizes, rounds, resolve(values.folder), (known) =>
+      write(out, known, arePlansGood),
+    )
+    process.stdout.write(
+      `${tableOf(results)}${plansLine(arePlansGood)}written: ${join(out, 'growth.json')}, growth.md, growth.svg\n`,
+    )
     const isTooSteep = OPERATIONS.some((name) => growthOf(results, name) > LIMIT)
-    return values.gate && isTooSteep ? 1 : 0
+    return !arePlansGood || (values.gate && isTooSteep) ? 1 : 0
   } catch (error) {
     const isBadOption = (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS') === true
     if (!(error instanceof BenchFailure) && !isBadOption) throw error
     process.stderr.write(`growth: FAILED: ${(error as Error).message}\n`)
     return 1
   }
+}
+
+/** After each round, so that what comes later takes nothing away. */
+function write(out: string, results: readonly SizeResult[], arePlansGood: boolean): void {
+  mkdirSync(out, { recursive: true })
+  const machine = describeMachine(out)
+  const text = JSON.stringify({ machine, arePlansGood, results }, undefined, 1)
+  writeFileSync(join(out, 'growth.json'), `${text}\n`)
+  writeFileSync(join(out, 'growth.md'), tableOf(results) + plansLine(arePlansGood))
+  writeFileSync(join(out, 'growth.svg'), growthChart(results))
+}
+
+async function checkPlans(): Promise<boolean> {
+  const test = spawn(process.execPath, ['--test', PLANS], { stdio: 'ignore' })
+  const [code] = (await once(test, 'exit')) as [number | null]
+  return code === 0
+}
+
+function plansLine(areGood: boolean): string {
+  return areGood
+    ? '\nPlans: no statement scans or sorts a table, but those that src/metadata/statements.test.ts names with a reason.\n'
+    : '\nPlans: FAILED: a statement scans or sorts a table; see node --test src/metadata/statements.test.ts\n'
 }
 
 function parseSizes(text: string): number[] {
@@ -90,7 +121,12 @@ function parseSizes(text: string): number[] {
 
 type Sized = { size: number; running: Running; rounds: RoundResult[] }
 
-async function grow(sizes: readonly number[], rounds: number, parent: string): Promise<SizeResult[]> {
+async function grow(
+  sizes: readonly number[],
+  rounds: number,
+  parent: string,
+  keep: (results: readonly SizeResult[]) => void,
+): Promise<SizeResult[]> {
   const folder = mkdtempSync(join(parent, 'berth-growth-'))
   const tell = (line: string): void => void process.stderr.write(`${line}\n`)
   const all: Sized[] = []
@@ -111,12 +147,27 @@ async function grow(sizes: readonly number[], rounds: number, parent: string): P
         rounds.push(await measureRound(size, round, running, client, folder))
         running.expectAlive()
       }
+      keep(resultsOf(all))
     }
-    return all.map(({ size, rounds }) => ({ size, ...medianOf(rounds) }))
+    for (const { running } of all) refuseStatistics(databaseFile(join(running.folder, 'data')))
+    return resultsOf(all)
   } finally {
     for (const { running } of all) await running.stop()
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+function resultsOf(all: readonly Sized[]): SizeResult[] {
+  return all.map(({ size, rounds }) => ({ size, ...medianOf(rounds) }))
+}
+
+/** Plans are those of an empty database only while nothing tells SQLite how many rows there are. */
+function refuseStatistics(file: string): void {
+  const db = new DatabaseSync(file, { readOnly: true })
+  const found = db.prepare("SELECT 1 FROM sqlite_schema WHERE name LIKE 'sqlite_stat%'").get()
+  db.close()
+  if (found !== undefined)
+    throw new BenchFailure('the database has statistics: plans may change with the size')
 }
 
 function medianOf(rounds: readonly RoundResult[]): RoundResult {

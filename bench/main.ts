@@ -3,6 +3,8 @@ import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BenchFailure } from './failure.ts'
 import { HELP, parseOptions, type Options } from './options.ts'
+import { knownPeers } from './peers/known.ts'
+import type { Peer } from './peers/peer.ts'
 import { chartOf } from './report/chart.ts'
 import { reportOf } from './report/report.ts'
 import { missedGoals, type Results } from './results.ts'
@@ -42,7 +44,10 @@ function listOf(options: Options): string {
   const rows = allRows().map(
     ({ name, title, quick }) => `  ${name.padEnd(26)}${title}${quick ? ' (quick)' : ''}`,
   )
-  const peers = choosePeers(options).map(({ name, version }) => `  ${name.padEnd(26)}${version}`)
+  const chosen = choosePeers(options)
+  const others = knownPeers().filter(({ name }) => !chosen.some((peer) => peer.name === name))
+  const line = ({ name, version }: Peer): string => `  ${name.padEnd(26)}${version}`
+  const peers = [...chosen.map(line), ...others.map((peer) => `${line(peer)} (only when named)`)]
   return `rows\n${rows.join('\n')}\nregistries\n${peers.join('\n')}\n`
 }
 

@@ -4,9 +4,9 @@
 #include "connection.h"
 #include "figures.h"
 
-/* Sends GET /v2/ each `every` seconds, one at a time: how long a request has to wait beside others. One that is due
-   while the answer before is not there yet is sent after it and timed from when it was due, so that a server that stands
-   still for long counts as often as it should. */
+/* Sends GET /v2/ each `every` seconds, whether those before were answered or not, and times it from when it was due: how
+   long a request that comes at any moment has to wait beside others. A server that stands still counts as often as it
+   would have been asked. */
 void probe(const target *to, double every, double seconds, figures *out);
 
 #endif

@@ -27,7 +27,7 @@ export type Client = {
     work: { requests: string; connections: number; seconds: number; count?: number },
   ): Promise<Figures>
   push(server: Server, work: PushWork): Promise<Figures>
-  /** Sends a `GET /v2/` each `everyMs`; one that has to wait for the answer before is timed from when it was due. */
+  /** Sends a `GET /v2/` each `everyMs`, whether those before were answered or not. */
   probe(server: Server, work: { everyMs: number; seconds: number }): Promise<Figures>
   /** Opens connections that ask and never read. Ends when the time is over. */
   stall(server: Server, work: { requests: string; connections: number; seconds: number }): Promise<Figures>
