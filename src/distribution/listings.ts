@@ -1,7 +1,6 @@
 /** Lists: tags, repositories, referrers (end-8, end-12, and the catalog). */
 import type { ServerResponse } from 'node:http'
 import { MEDIA_TYPE } from '../oci/descriptor.ts'
-import type { RepositoryName } from '../oci/reference.ts'
 import type { NamePage, Page } from '../registry/registry.ts'
 import type { Exchange } from './exchange.ts'
 import { nextLink } from './location.ts'
@@ -21,21 +20,26 @@ export async function listTags(x: Exchange, route: RouteOf<'listTags'>): Promise
   // Of no tags at all: the answer still depends on whether there is such a repository.
   const query: Page = { limit: Math.max(limit, 1), after: route.last }
   const page = await registry.listTags(x.call, route.repository, query)
-  if (limit === 0) return sendJson(x, JSON.stringify({ name: route.asked, tags: [] }), [])
+  if (limit === 0) return sendList(x, Buffer.from(JSON.stringify({ name: route.asked, tags: [] })), [])
   if (route.n === undefined && page.more) return streamTags(x, route, page)
   const last = page.more ? page.names.at(-1) : undefined
   const path = `${route.asked}/tags/list`
-  sendList(x, tagsBody(route.asked, page.names), last === undefined ? [] : link(x, path, limit, last))
+  sendList(
+    x,
+    bodyOf(page.names, route.asked, { name: route.asked, tags: page.names }),
+    last === undefined ? [] : link(x, path, limit, last),
+  )
 }
 
 /** Bodies of pages that the registry keeps in memory, as long as it keeps them. */
-const tagsBodies = new WeakMap<readonly string[], { name: RepositoryName; body: Buffer }>()
+const bodies = new WeakMap<readonly unknown[], { of: string; body: Buffer }>()
 
-function tagsBody(name: RepositoryName, tags: readonly string[]): Buffer {
-  const known = tagsBodies.get(tags)
-  if (known?.name === name) return known.body
-  const body = Buffer.from(JSON.stringify({ name, tags }))
-  tagsBodies.set(tags, { name, body })
+/** @param of what the document is of, beside its entries */
+function bodyOf(entries: readonly unknown[], of: string, document: object): Buffer {
+  const known = bodies.get(entries)
+  if (known?.of === of) return known.body
+  const body = Buffer.from(JSON.stringify(document))
+  bodies.set(entries, { of, body })
   return body
 }
 
@@ -79,7 +83,7 @@ export async function listRepositories(x: Exchange, route: RouteOf<'listReposito
       : await x.settings.registry.listRepositories(x.call, { limit, after: route.last })
   const last = page.more ? page.names.at(-1) : undefined
   const headers = last === undefined ? [] : link(x, '_catalog', limit, last)
-  sendJson(x, JSON.stringify({ repositories: page.names }), headers)
+  sendList(x, bodyOf(page.names, '', { repositories: page.names }), headers)
 }
 
 /** Never 404: clients take that for a registry without referrers, and write fallback tags. */
@@ -99,7 +103,7 @@ export async function listReferrers(x: Exchange, route: RouteOf<'listReferrers'>
     headers.push(...link(x, `${route.asked}/referrers/${subject}`, limit, next, artifactType))
   }
   const index = { schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests: page.descriptors }
-  const body = Buffer.from(JSON.stringify(index))
+  const body = bodyOf(page.descriptors, '', index)
   const head = ['Content-Type', MEDIA_TYPE.ociIndex, 'Content-Length', `${body.byteLength}`, ...headers]
   sendBytes(x, 200, head, body)
 }
@@ -111,10 +115,6 @@ function pageSize(asked: number, max: number): number {
 
 function link(x: Exchange, path: string, n: number, last: string, artifactType?: string): string[] {
   return ['Link', nextLink(x.settings.prefix, path, { n, last, artifactType })]
-}
-
-function sendJson(x: Exchange, json: string, headers: readonly string[]): void {
-  sendList(x, Buffer.from(json), headers)
 }
 
 function sendList(x: Exchange, body: Buffer, headers: readonly string[]): void {

@@ -27,6 +27,16 @@ const LIST: Statement = {
   rows: true,
 }
 
+export type Referrers = {
+  readonly descriptors: readonly Descriptor[]
+  readonly more: boolean
+  /** What the descriptors hold in memory, about. */
+  readonly bytes: number
+}
+
+/** Of a descriptor without its annotations. */
+const DESCRIPTOR_BYTES = 512
+
 /**
  * Descriptors after `after`, in order of digest, at most `limit` (distribution-spec, "Listing Referrers"); fewer where
  * their annotations are many. `more` says whether others follow.
@@ -38,7 +48,7 @@ export async function listReferrerRows(
   artifactType: string | undefined,
   after: Digest | undefined,
   limit: number,
-): Promise<{ descriptors: Descriptor[]; more: boolean }> {
+): Promise<Referrers> {
   const values = {
     repository,
     subject: digestToBytes(subject),
@@ -49,9 +59,10 @@ export async function listReferrerRows(
     (row) => row['weight'] as number,
   )
   const count = Math.min(limit, fitting(weights))
-  if (count === 0) return { descriptors: [], more: weights.length > 0 }
+  if (count === 0) return { descriptors: [], more: weights.length > 0, bytes: 0 }
   const rows = await db.read(LIST, { ...values, limit: count })
-  return { descriptors: rows.map(descriptorOf), more: weights.length > count }
+  const bytes = weights.slice(0, count).reduce((sum, weight) => sum + weight, count * DESCRIPTOR_BYTES)
+  return { descriptors: rows.map(descriptorOf), more: weights.length > count, bytes }
 }
 
 /** How many of the first go into one page; one always does. */

@@ -77,7 +77,11 @@ export async function findOrCreateRepository(
 }
 
 /** Names after `after` in byte order, at most `limit`. */
-export async function listRepositoryNames(db: Db, after: string, limit: number): Promise<string[]> {
+export async function listRepositoryNames(
+  db: Pick<Db, 'read'>,
+  after: string,
+  limit: number,
+): Promise<string[]> {
   const rows = await db.read(LIST, { after, limit })
   return rows.map((row) => row['name'] as string)
 }

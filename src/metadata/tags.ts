@@ -61,20 +61,24 @@ const LIST: Statement = {
   rows: true,
 }
 
-/** Names after `after` in byte order, at most `limit`; the same list object as long as nothing has changed. */
+/** Names after `after` in byte order, at most `limit`; the same page object as long as nothing has changed. */
 export async function listTagNames(
-  db: Db,
+  db: Pick<Db, 'cached'>,
   repository: string,
   after: string,
   limit: number,
-): Promise<readonly string[]> {
-  const names = await db.cached(
+): Promise<{ names: readonly string[]; more: boolean }> {
+  const page = await db.cached(
     repository,
     `tags ${limit} ${after}`,
     LIST,
-    { repository, after, limit },
-    (rows) => rows.map((row) => row['name'] as string),
-    (list) => list.length * 64 + 64,
+    // One more says whether there are more.
+    { repository, after, limit: limit + 1 },
+    (rows) => ({
+      names: rows.slice(0, limit).map((row) => row['name'] as string),
+      more: rows.length > limit,
+    }),
+    ({ names }) => names.length * 64 + 64,
   )
-  return names ?? []
+  return page ?? { names: [], more: false }
 }
