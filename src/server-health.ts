@@ -5,7 +5,6 @@ import { type Clock, systemClock } from './lib/clock.ts'
 import type { Closers } from './lib/closers.ts'
 import type { Logger } from './lib/logger.ts'
 import { addressOf } from './server-rules.ts'
-import { createDebugServer } from './serving/debug.ts'
 import { createHealth, type Health } from './serving/health.ts'
 import { fileCheck, httpCheck, tcpCheck } from './serving/health-checks.ts'
 import type { Handler, Listener } from './serving/listener.ts'
@@ -60,6 +59,7 @@ export async function openDebug(
 ): Promise<Listener | undefined> {
   const { addr, prometheus } = config.http.debug
   if (!addr) return undefined
+  const { createDebugServer } = await import('./serving/debug.ts')
   const listener = await createDebugServer({
     address: addressOf({ addr, net: 'tcp' }),
     health,

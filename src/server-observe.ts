@@ -70,15 +70,8 @@ export function createRequestObserver(observe: Observe): RequestObserver {
       observation.contentType = contentType
       observation.bytesOut = request.method === 'HEAD' || status === 304 ? 0 : contentLength
       observation.user = userOf(principal)
-      if (route !== undefined && 'repository' in route) observation.fields = { 'vars.name': route.repository }
-      if (error === undefined) return
-      observation.failed = true
-      observation.fields = {
-        ...observation.fields,
-        'err.code': error.code.toLowerCase(),
-        'err.message': error.message,
-        'err.detail': error.detail,
-      }
+      if (route !== undefined && 'repository' in route) observation.repository = route.repository
+      observation.error = error
     },
     taken(request, kind) {
       const observation = of(request)
@@ -90,17 +83,13 @@ export function createRequestObserver(observe: Observe): RequestObserver {
       observation.contentType = 'application/json'
       observation.bytesOut = request.method === 'HEAD' ? 0 : bytes
       observation.user = userOf(principal)
-      if (error === undefined) return
-      observation.fields = { 'err.code': error.code.toLowerCase(), 'err.message': error.message }
-      observation.failed = true
+      observation.error = error && { code: error.code, message: error.message }
     },
     apiTold({ request, principal, problem }) {
       const observation = of(request)
       if (observation === undefined) return
       observation.user = userOf(principal)
-      if (problem === undefined) return
-      observation.fields = { 'err.code': problem.code.toLowerCase(), 'err.message': problem.message }
-      observation.failed = true
+      observation.error = problem && { code: problem.code, message: problem.message }
     },
   }
 }

@@ -4,8 +4,8 @@ import { DatabaseRefusedError } from './metadata/database.ts'
 import type { Metadata } from './metadata/open-metadata.ts'
 import { beginTakeover, findTakeover, hasTakenOverFiles } from './metadata/takeover.ts'
 import { inspectFolder } from './takeover/inspect.ts'
-import { createTakeover, type Takeover } from './takeover/takeover.ts'
-import { startWatch, type Watch } from './takeover/watch.ts'
+import type { Takeover } from './takeover/takeover.ts'
+import type { Watch } from './takeover/watch.ts'
 
 /** What goes on, or what is watched when it is over; undefined: there never was such a folder. */
 type FolderOfDistribution = { takeover: Takeover } | { watch: Watch } | undefined
@@ -32,6 +32,7 @@ export async function startTakeover({
     throw new DatabaseRefusedError(inspected.why)
   if (known?.completedAt !== undefined) {
     if (inspected.kind === 'nothing' && (await hasTakenOverFiles(db))) throw gone(dataFolder)
+    const { startWatch } = await import('./takeover/watch.ts')
     return { watch: startWatch({ db, dataFolder, log }) }
   }
   if (inspected.kind !== 'found') {
@@ -47,6 +48,7 @@ export async function startTakeover({
     return undefined
   }
   for (const note of inspected.notes) log.warn(note)
+  const { createTakeover } = await import('./takeover/takeover.ts')
   return { takeover: createTakeover({ db, processId, dataFolder, log, now, snapshot }) }
 }
 

@@ -1,16 +1,12 @@
 /** THE composition: builds every room in order, and closes them in reverse. */
-import type { BlobStore } from './blobs/blob-store.ts'
 import type { Config } from './config/schema.ts'
 import { createDistributionHandler } from './distribution/handler.ts'
 import { type CollectionFigures, createCollectionFigures } from './jobs/collection-figures.ts'
-import { startSchedule } from './jobs/schedule.ts'
-import { createTasks } from './jobs/tasks.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { closeInReverse, type Closers } from './lib/closers.ts'
 import type { Logger } from './lib/logger.ts'
 import { createManagementEndpoint, type ManagementOptions } from './management/endpoint.ts'
-import type { Metadata } from './metadata/open-metadata.ts'
-import { createPullRecorder, type PullRecorder } from './metadata/pulls.ts'
+import { createPullRecorder } from './metadata/pulls.ts'
 import { createAuditedRegistry } from './registry/audited.ts'
 import { createGuardedRegistry } from './registry/guarded.ts'
 import { createHostedRegistry } from './registry/hosted.ts'
@@ -22,10 +18,11 @@ import { createDispatch, type Place } from './server-dispatch.ts'
 import { openDebug, openHealth, withProbes } from './server-health.ts'
 import { registerAccessMetrics, registerCollectionMetrics } from './server-metrics.ts'
 import { createRequestObserver, type RequestObserver } from './server-observe.ts'
-import { addressOf, prefixOf, rulesOf, scrubOf, tlsOf } from './server-rules.ts'
+import { addressOf, prefixOf, rulesOf, tlsOf } from './server-rules.ts'
 import { type Limits, openLimits } from './server-limits.ts'
 import type { Reloadable } from './server-reload.ts'
 import { startTakeover } from './server-takeover.ts'
+import { startTasks } from './server-tasks.ts'
 import { type AccessLog, noAccessLog } from './serving/access-log.ts'
 import { createClientAddress } from './serving/client-address.ts'
 import type { Health } from './serving/health.ts'
@@ -34,7 +31,6 @@ import { createMetrics, type Metrics } from './serving/metrics.ts'
 import { createObserver } from './serving/observe.ts'
 import { createProbes } from './serving/probes.ts'
 import { openStorage, type Storage } from './storage.ts'
-import { createTakeoverRegistry } from './takeover/takeover-registry.ts'
 
 export type { Reloadable }
 
@@ -153,7 +149,7 @@ async function openDomain(options: ServerOptions, closers: Closers): Promise<Dom
   closers.push(async () => hosted.close())
   const whole = await withTakeover(hosted, options, storage, closers)
   const figures = createCollectionFigures()
-  closers.push(startTasks(options, metadata, store, pulls, figures))
+  closers.push(startTasks({ config, metadata, store, pulls, figures, clock, log }))
   return { storage, rules, whole, figures }
 }
 
@@ -240,41 +236,9 @@ async function withTakeover(
   const folder = await startTakeover({ metadata, dataFolder, log, now: () => systemClock.now() })
   if (folder === undefined) return hosted
   closers.push(() => ('takeover' in folder ? folder.takeover.close() : folder.watch.stop()))
-  return 'takeover' in folder ? createTakeoverRegistry(hosted, folder.takeover) : hosted
-}
-
-function startTasks(
-  { config, log }: ServerOptions,
-  metadata: Metadata,
-  store: BlobStore,
-  pulls: PullRecorder,
-  figures: CollectionFigures,
-): () => Promise<void> {
-  const { maintenance } = config.storage
-  const { enabled, age, interval, dryrun } = maintenance.uploadpurging
-  const purging = { enabled, ageMs: age, intervalMs: interval, dryRun: dryrun }
-  const readOnly = maintenance.readonly.enabled
-  const schedule = startSchedule(
-    createTasks({
-      metadata,
-      store,
-      pulls,
-      clock: systemClock,
-      log,
-      purging,
-      readOnly,
-      keepMs: config.trash.keep,
-      ...scrubOf(config),
-      collectionRate: config.gc.rate,
-      audit: { keepMs: config.audit.keep, most: config.audit.maxentries },
-      figures,
-    }),
-    log,
-  )
-  return async () => {
-    await schedule.stop()
-    await pulls.flush().catch((error: unknown) => log.warn('the last pull counts were lost', { error }))
-  }
+  if (!('takeover' in folder)) return hosted
+  const { createTakeoverRegistry } = await import('./takeover/takeover-registry.ts')
+  return createTakeoverRegistry(hosted, folder.takeover)
 }
 
 type Running = {

@@ -31,18 +31,35 @@ export const noAccessLog: AccessLog = { record: () => undefined, flush: () => un
 export function createAccessLog({ write }: { write: (text: string) => void }): AccessLog {
   const lines = createLineWriter({ write })
   const stamp = createStamp()
+  const referer = createSameText((text) => quoted(redactUrl(text)))
+  const userAgent = createSameText(quoted)
   return {
-    record: (access) => lines.write(accessLine(access, stamp(access.startedAt))),
+    record: (access) =>
+      lines.write(
+        `${accessLine(access, stamp(access.startedAt))} ${referer(access.referer ?? '')} ${userAgent(access.userAgent ?? '')}\n`,
+      ),
     flush: () => lines.flush(),
   }
 }
 
 function accessLine(access: Access, time: string): string {
-  const { method, httpVersion, status, bytes, referer = '', userAgent = '' } = access
+  const { method, httpVersion, status, bytes } = access
   const request = quoted(`${method} ${redactUrl(access.url)} HTTP/${httpVersion}`)
   const address = access.remoteAddress === '' ? '-' : access.remoteAddress
   const user = access.user === undefined ? '-' : quoted(access.user).slice(1, -1).replaceAll(' ', '\\x20')
-  return `${address} - ${user} [${time}] ${request} ${status} ${bytes} ${quoted(redactUrl(referer))} ${quoted(userAgent)}\n`
+  return `${address} - ${user} [${time}] ${request} ${status} ${bytes}`
+}
+
+/** Clients send the same from request to request. */
+function createSameText(make: (text: string) => string): (text: string) => string {
+  let last: string | undefined
+  let made = ''
+  return (text) => {
+    if (text === last) return made
+    last = text
+    made = make(text)
+    return made
+  }
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']

@@ -10,7 +10,7 @@ import type { Logger } from '../lib/logger.ts'
 import { defaultLimits, type ListenerLimits } from './limits.ts'
 import { explainListenFailure } from './listen-error.ts'
 import { clearStaleSocket } from './socket-file.ts'
-import { openTls, type Tls, type TlsOptions } from './tls.ts'
+import type { Tls, TlsOptions } from './tls.ts'
 import { createTraffic, type Handler } from './traffic.ts'
 
 export type { Handler }
@@ -47,7 +47,7 @@ export async function createListener({
   log: Logger
 }): Promise<Listener> {
   const limits = { ...defaultLimits, ...given }
-  const tls = tlsOptions === undefined ? undefined : await openTls(tlsOptions, log)
+  const tls = tlsOptions === undefined ? undefined : await (await import('./tls.ts')).openTls(tlsOptions, log)
   if ('socketPath' in address) await clearStaleSocket(address.socketPath)
   const server = serverOf(limits, tls)
   const traffic = createTraffic(server, { handler, limits, log, tls })

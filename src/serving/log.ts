@@ -14,9 +14,18 @@ type Line = {
   fields: LogFields
   keys: readonly Key[]
 }
-/** A field's name as it is, and as a line may hold it. */
-type Key = { name: string; shown: string }
+/** A field's name as it is, and as a line may hold it; and the value of the last line with its text. */
+type Key = { readonly name: string; readonly shown: string; value: unknown; text: string }
 type Format = { reserved: readonly string[]; write: (line: Line) => string }
+
+/** Much is the same from line to line: a host, a method, a program's name. */
+function sameText(key: Key, value: unknown, make: (key: Key, value: unknown) => string): string {
+  // What can change inside is made again.
+  if (value === key.value && typeof value !== 'object') return key.text
+  key.value = value
+  key.text = make(key, value)
+  return key.text
+}
 
 const SEVERITY: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 2, debug: 3 }
 /** logrus' words. */
@@ -54,12 +63,15 @@ export function createLogger({
   const timeOf = createTimestamps()
   const threshold = SEVERITY[level]
   const build = (base: LogFields): Logger => {
+    const hasBase = Object.keys(base).length > 0
     const log = (at: LogLevel, message: string, extra: LogFields | undefined): void => {
       if (SEVERITY[at] > threshold) return
       const now = clock.now()
-      const merged = withErrors(extra === undefined ? base : { ...base, ...extra }, at, threshold)
-      const line = { time: timeOf(now), sinceStart: now - started, level: at, message, fields: merged }
-      write(`${format.write({ ...line, keys: keysOf(merged) })}\n`)
+      const all = extra === undefined ? base : hasBase ? { ...base, ...extra } : extra
+      const shown = withErrors(all, at, threshold)
+      const keys = keysOf(shown)
+      const sinceStart = now - started
+      write(`${format.write({ time: timeOf(now), sinceStart, level: at, message, fields: shown, keys })}\n`)
     }
     return {
       enabled: (at) => SEVERITY[at] <= threshold,
@@ -107,7 +119,9 @@ function createKeyOrder(reserved: readonly string[]): (fields: LogFields) => rea
     const names = Object.keys(fields)
     if (names.length !== last.length || names.some((name, i) => name !== last[i])) {
       last = names
-      ordered = names.toSorted().map((name) => ({ name, shown: shownKey(name, reserved) }))
+      ordered = names
+        .toSorted()
+        .map((name) => ({ name, shown: shownKey(name, reserved), value: undefined, text: '' }))
     }
     return ordered
   }
@@ -122,11 +136,13 @@ function shownKey(name: string, reserved: readonly string[]): string {
   return reserved.includes(safe) ? `fields.${safe}` : safe
 }
 
+const textField = ({ shown }: Key, value: unknown): string => ` ${shown}=${textValue(value)}`
+
 function textLine({ time, level, message, fields, keys }: Line): string {
   let line = `time="${time}" level=${WORD[level]} msg=${textValue(message)}`
-  for (const { name, shown } of keys) {
-    const value = fields[name]
-    if (value !== undefined) line += ` ${shown}=${textValue(value)}`
+  for (const key of keys) {
+    const value = fields[key.name]
+    if (value !== undefined) line += sameText(key, value, textField)
   }
   return line
 }
@@ -143,11 +159,13 @@ function terminalLine({ sinceStart, level, message, fields, keys }: Line): strin
   return line.trimEnd()
 }
 
+const jsonField = ({ shown }: Key, value: unknown): string => `,"${shown}":${jsonText(value)}`
+
 function jsonFields(start: string, { fields, keys }: Line): string {
   let line = start
-  for (const { name, shown } of keys) {
-    const value = fields[name]
-    if (value !== undefined) line += `,"${shown}":${jsonText(value)}`
+  for (const key of keys) {
+    const value = fields[key.name]
+    if (value !== undefined) line += sameText(key, value, jsonField)
   }
   return `${line}}`
 }

@@ -27,7 +27,7 @@ test('each request is one log line, one access line and one count', async () => 
       Object.assign(observation, {
         kind: 'tags',
         user: 'alice',
-        fields: { 'vars.name': 'a/b' },
+        repository: 'a/b',
         contentType: 'text/plain',
       })
       res.statusCode = Number(req.url?.slice(1, 4))

@@ -1,7 +1,7 @@
 /** What is said and counted about each request once it is over: log line, access log, metrics. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../lib/clock.ts'
-import type { LogFields, Logger } from '../lib/logger.ts'
+import type { Logger } from '../lib/logger.ts'
 import type { AccessLog } from './access-log.ts'
 import { type AddressOf, createClientAddress, plainAddress } from './client-address.ts'
 import { goDuration } from './go-duration.ts'
@@ -18,10 +18,10 @@ export type Observation = {
   kind: string
   /** Who asked, for the access log. */
   user?: string | undefined
-  /** More fields for the log line: `vars.name`, `vars.reference`, `err.code` … */
-  fields?: LogFields | undefined
+  /** The repository that was asked for. */
+  repository?: string | undefined
   /** Set for an answer that is an error: the line then says so, at level error for 5xx. */
-  failed?: boolean
+  error?: { code: string; message: string; detail?: unknown } | undefined
   contentType?: string | undefined
   /** Bytes of the answer's body, where the handler knows better than the socket's counter. */
   bytesOut?: number | undefined
@@ -111,13 +111,16 @@ function logCompleted(
   log: Logger,
   { req, res, observation, url, peer, isProxied, ms, bytes }: Completed,
 ): void {
-  const failed = observation.failed === true || res.statusCode >= 400
+  const { error } = observation
+  const failed = error !== undefined || res.statusCode >= 400
   const level = res.statusCode >= 500 ? 'error' : 'info'
   if (!log.enabled(level)) return
   const { headers } = req
   log[level](failed ? 'response completed with error' : 'response completed', {
-    ...observation.fields,
     'auth.user.name': observation.user,
+    'err.code': error?.code.toLowerCase(),
+    'err.detail': error?.detail,
+    'err.message': error?.message,
     'http.request.contenttype': headers['content-type'],
     'http.request.host': headers.host,
     'http.request.id': observation.id,
@@ -132,5 +135,6 @@ function logCompleted(
     'http.response.duration': goDuration(ms),
     'http.response.status': res.statusCode,
     'http.response.written': bytes,
+    'vars.name': observation.repository,
   })
 }
