@@ -168,6 +168,14 @@ async function runPush(cell: Cell, load: Load & { kind: 'push' | 'image' }): Pro
   return outcomeOf(...measured, isImage ? 'image' : 'byte')
 }
 
+/** As `Promise.all`, but where one fails the others end first: they must not disturb what is measured next. */
+async function together<T extends readonly unknown[]>(all: {
+  [index in keyof T]: Promise<T[index]>
+}): Promise<T> {
+  await Promise.allSettled(all)
+  return (await Promise.all(all)) as unknown as T
+}
+
 /** How often a request is sent that shows how long others have to wait: for what event loops do in one go. */
 const PROBE_MS = 5
 /** Times as long as other cells. */
@@ -187,7 +195,7 @@ async function runMixed(cell: Cell, load: Load & { kind: 'mixed' }): Promise<Out
   const { pushers, size } = load
   const push = { connections: pushers, shape: 'patch', repository: PUSHED, seed: cell.seed, size } as const
   const [[pulled, pushed, probed], cpu] = await withCpu(cell, () =>
-    Promise.all([
+    together([
       client.pull(server, { requests, connections, seconds }),
       client.push(server, { ...push, seconds }),
       client.probe(server, { everyMs: PROBE_MS, seconds }),
@@ -229,7 +237,7 @@ async function runStalled(cell: Cell, load: Load & { kind: 'stalled' }): Promise
     during = residentMebibytes(pid)
     return measured
   })
-  const [measured] = await Promise.all([pulling, client.stall(server, stall)])
+  const [measured] = await together([pulling, client.stall(server, stall)])
   return {
     ...outcomeOf(...measured, 'request'),
     also: {
