@@ -1,7 +1,7 @@
 /** Applies queued transactions to one SQLite connection: grouped into one commit, a savepoint each. */
 import type { DatabaseSync } from 'node:sqlite'
-import type { Row, SqlValue, Transaction } from '../database.ts'
-import { createPrepared } from './prepared.ts'
+import type { Row, Transaction } from '../database.ts'
+import { createParams, createPrepared } from './prepared.ts'
 
 export type Applied =
   /** `seq`: which commit of the database it was in. */
@@ -37,16 +37,20 @@ type SqliteError = Error & { errcode?: number }
 
 export type Member = (transaction: Transaction, seq: number) => Applied
 
-/** Runs one transaction in a savepoint of the one that is open: all of its steps, or none. */
-export function createMember(db: DatabaseSync): Member {
+/**
+ * Runs transactions in the one that is open. `together`: in a savepoint, all of its steps or none. `alone`: what it did
+ * is for the caller to roll back where it is not done, which spares SQLite a copy of each page before it is changed.
+ */
+export function createMember(db: DatabaseSync): { together: Member; alone: Member } {
   const prepare = createPrepared(db)
+  const paramsOf = createParams()
 
   function runSteps(transaction: Transaction, seq: number): Applied {
     const rows: Row[][] = []
     const changes: number[] = []
-    const params = transaction.params as Record<string, SqlValue>
     for (const [index, step] of transaction.steps.entries()) {
       const statement = prepare(step.statement.sql)
+      const params = paramsOf(step.statement.sql, transaction.params)
       let found: Row[] = []
       let count: number
       if (step.statement.rows === true) {
@@ -63,18 +67,24 @@ export function createMember(db: DatabaseSync): Member {
     return { kind: 'done', rows, changes, seq }
   }
 
-  return (transaction, seq) => {
-    db.exec('SAVEPOINT member')
-    let applied: Applied
+  function alone(transaction: Transaction, seq: number): Applied {
     try {
-      applied = runSteps(transaction, seq)
+      return runSteps(transaction, seq)
     } catch (error) {
-      applied = describe(error)
-      // The engine has rolled back everything already: the caller begins again.
-      if (!db.isTransaction) return applied
+      return describe(error)
     }
-    db.exec(applied.kind === 'done' ? 'RELEASE member' : 'ROLLBACK TO member; RELEASE member')
-    return applied
+  }
+
+  return {
+    alone,
+    together(transaction, seq) {
+      db.exec('SAVEPOINT member')
+      const applied = alone(transaction, seq)
+      // Where the engine has rolled back everything already the caller begins again.
+      if (db.isTransaction)
+        db.exec(applied.kind === 'done' ? 'RELEASE member' : 'ROLLBACK TO member; RELEASE member')
+      return applied
+    },
   }
 }
 
@@ -86,7 +96,7 @@ export function createApplier(options: {
   makeRoom: (attempt: number) => boolean
 }): Applier {
   const { db, makeRoom } = options
-  const runMember = createMember(db)
+  const member = createMember(db)
   const countCommit = db.prepare('UPDATE commits SET seq = seq + 1 RETURNING seq')
   const countShare = db.prepare(
     `INSERT INTO processes (id, version, schema, host, seq, started_at, heartbeat) VALUES (?, '', 0, '', 1, ?, ?)
@@ -102,6 +112,7 @@ export function createApplier(options: {
       countShare.run(options.processId, now, now)
       const { seq } = countCommit.get() as { seq: number }
       const applied: Applied[] = []
+      const runMember = transactions.length === 1 ? member.alone : member.together
       for (const transaction of transactions) {
         const result = runMember(transaction, seq)
         if (result.kind === 'full' || !db.isTransaction) return result

@@ -34,7 +34,7 @@ export function openBulk(path: string): Bulk {
   connection.exec(
     'PRAGMA journal_mode = DELETE; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536',
   )
-  const runMember = createMember(connection)
+  const { together: runMember } = createMember(connection)
   const prepare = createPrepared(connection)
   let written = 0
 

@@ -5,11 +5,12 @@
  */
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Transaction } from '../database.ts'
+import type { Statement, Transaction } from '../database.ts'
 import { createJournal } from '../journal.ts'
 import { type Applied, createApplier } from './apply.ts'
 import { createBallast, withRoom } from './ballast.ts'
 import { BUSY_TIMEOUT_MS, CONNECTION_PRAGMAS } from './open.ts'
+import { type SentTransaction, unpack } from './sent-statements.ts'
 
 export type WriterOptions = {
   path: string
@@ -22,7 +23,10 @@ export type WriterOptions = {
 }
 type Member = { id: number; transaction: Transaction }
 /** What was written in one turn of the event loop comes together. */
-export type WriterRequest = { members: readonly Member[] } | { close: true } | { refill: true }
+export type WriterRequest =
+  | { members: readonly { id: number; transaction: SentTransaction }[]; fresh: readonly Statement[] }
+  | { close: true }
+  | { refill: true }
 export type WriterAnswer = { answers: { id: number; applied: Applied }[] } | { closed: true }
 
 /** Transactions in one commit at most: keeps the time a commit takes, and what one failure repeats, small. */
@@ -40,11 +44,14 @@ function run(port: NonNullable<typeof parentPort>, options: WriterOptions): void
   const db = withRoom(ballast, () => {
     const opened = new DatabaseSync(options.path, { timeout: waitMs })
     opened.exec(CONNECTION_PRAGMAS)
+    // What a savepoint would restore is kept in memory: beyond 64 KiB each transaction made a file of its own for it.
+    opened.exec('PRAGMA temp_store = MEMORY')
     return opened
   })
   const journal =
     options.journalFolder === undefined ? undefined : createJournal(options.journalFolder, options.processId)
   const applier = createApplier({ db, processId: options.processId, makeRoom })
+  const statements: Statement[] = []
   let queue: Member[] = []
   let background: Member[] = []
   let scheduled = false
@@ -109,8 +116,11 @@ function run(port: NonNullable<typeof parentPort>, options: WriterOptions): void
   port.on('message', (message: WriterRequest) => {
     if ('close' in message) return close()
     if ('refill' in message) return refill()
-    for (const member of message.members)
-      (member.transaction.background === true ? background : queue).push(member)
+    statements.push(...message.fresh)
+    for (const { id, transaction } of message.members) {
+      const member = { id, transaction: unpack(transaction, statements) }
+      ;(transaction.background === true ? background : queue).push(member)
+    }
     schedule()
   })
 }

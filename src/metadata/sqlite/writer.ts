@@ -8,9 +8,11 @@ import {
   DatabaseLostError,
   ForeignKeyError,
   type Outcome,
+  type Statement,
   type Transaction,
 } from '../database.ts'
 import { type Applied, createApplier } from './apply.ts'
+import { createStatementNumbers } from './sent-statements.ts'
 import type { WriterAnswer, WriterOptions, WriterRequest } from './writer-thread.ts'
 
 export type Writer = {
@@ -54,6 +56,7 @@ export function createThreadWriter(options: WriterOptions): Writer {
   const waiting = new Map<number, Waiting>()
   let unsent: { id: number; transaction: Transaction }[] = []
   let worker: Worker | undefined
+  let numbers = createStatementNumbers()
   let nextId = 1
   let closing: Promise<void> | undefined
 
@@ -92,6 +95,7 @@ export function createThreadWriter(options: WriterOptions): Writer {
       if (worker === started) fail(new DatabaseLostError('the database writer ended'))
     })
     worker = started
+    numbers = createStatementNumbers()
     return started
   }
 
@@ -101,9 +105,16 @@ export function createThreadWriter(options: WriterOptions): Writer {
     const members = unsent.filter(({ id }) => waiting.has(id))
     unsent = []
     if (members.length === 0) return
+    const fresh: Statement[] = []
     try {
-      running().postMessage({ members } satisfies WriterRequest)
+      const thread = running()
+      const sent = members.map(({ id, transaction }) => ({
+        id,
+        transaction: numbers.pack(transaction, fresh),
+      }))
+      thread.postMessage({ members: sent, fresh } satisfies WriterRequest)
     } catch (error) {
+      numbers.forget(fresh)
       const [first] = members
       if (members.length > 1) {
         // One of them cannot be sent: that must not be the others' failure.
