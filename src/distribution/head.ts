@@ -8,7 +8,7 @@
  * Node, and is no part of its documentation: where it is not as expected, or a test finds another text, `writeHead` is
  * what is left.
  */
-import { type ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http'
+import { ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http'
 
 export type HeadWriter = (response: ServerResponse, status: number, headers: readonly string[]) => void
 
@@ -66,7 +66,7 @@ function isOrdinary(response: ServerResponse, insides: Insides, status: number):
     response.sendDate &&
     response.req.httpVersionMinor === 1 &&
     // Somebody wants to know when the head is written.
-    !Object.hasOwn(response, 'writeHead')
+    response.writeHead === ServerResponse.prototype.writeHead
   )
 }
 
