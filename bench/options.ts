@@ -15,7 +15,8 @@ why, bench.json is written after each row, and the exit code is 1.
   --quick            a few rows, little content, 2 rounds: less than two minutes
   --rows NAMES       only these rows; * stands for anything: --rows 'blob-*,image-10x4k-c16'
   --peers NAMES      only these, the first is the one that the others are compared with (default: berth and what is
-                     found; berth+log, berth+metrics, berth+rules, berth+all, distribution+gogc800 only when named).
+                     found; berth+log, berth+metrics, berth+rules, berth+info, berth+all, distribution+gogc800 only
+                     when named).
                      Rows own-* compare Berth with itself, with each of these switched on
   --peer FILE        one more, from a JSON file: {"name", "command": ["x", "--port={port}", "{folder}"], "version",
                      "env", "files": {path: text}, "port", "tls": {"command", "files"}}; may be repeated

@@ -116,7 +116,10 @@ export function verdictOf(row: RowResult, sides: readonly SideResult[]): Verdict
   const [first, ...others] = Object.keys(cells)
   if (goal === undefined || first === undefined) return undefined
   if ('most' in goal) return verdictOfMost(row, first, goal)
-  if ('loss' in goal) return verdictOfLoss(row, first, others, goal.loss)
+  if ('loss' in goal) {
+    const meant = others.filter((name) => name !== goal.besides)
+    return verdictOfLoss(row, first, meant, goal.loss)
+  }
   const noRival = sides.filter((side) => hasSynced(side) === false).map(({ name }) => name)
   const rivals = others.filter((name) => !noRival.includes(name) && !name.startsWith('berth'))
   return verdictOfLead(row, first, rivals, goal)

@@ -7,7 +7,7 @@ import type { Around, Launch, Peer } from './peer.ts'
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 
 /** What can be switched on, and is off in all else that is measured. */
-type More = { accessLog?: boolean; metrics?: boolean; rules?: boolean }
+type More = { info?: boolean; accessLog?: boolean; metrics?: boolean; rules?: boolean }
 
 const ADMINISTRATOR = { name: 'admin', password: 'of the benchmark' }
 
@@ -22,7 +22,7 @@ function distributionFile(around: Around, more: More = {}): string {
   const { folder, port, tls } = around
   return JSON.stringify({
     version: 0.1,
-    log: { level: more.accessLog ? 'info' : 'error', accesslog: { disabled: more.accessLog !== true } },
+    log: { level: more.info ? 'info' : 'error', accesslog: { disabled: more.accessLog !== true } },
     storage: {
       filesystem: { rootdirectory: `${folder}/data` },
       delete: { enabled: true },
@@ -45,7 +45,8 @@ function fromFile(command: string, args: readonly string[], text: string, folder
 
 function berth(name: string, more: More = {}): Peer {
   const configuration = [
-    more.accessLog ? 'access log to a pipe' : 'no access log',
+    more.accessLog ? 'access log to a file' : 'no access log',
+    ...(more.info ? ['level info: a second line for each request'] : []),
     ...(more.metrics ? ['metrics on a debug port'] : []),
     ...(more.rules ? [`${RULES.length} rules of access, requests with a token`] : []),
     'filesystem',
@@ -61,6 +62,9 @@ function berth(name: string, more: More = {}): Peer {
   }
 }
 
+/** Berth with both logs: shown, but what a line of the level info costs has no goal. */
+export const WITH_INFO = 'berth+info'
+
 /** Berth as it is, then with each of what can be switched on, then with all of it. */
 export function ownPeers(): Peer[] {
   return [
@@ -68,6 +72,8 @@ export function ownPeers(): Peer[] {
     berth('berth+log', { accessLog: true }),
     berth('berth+metrics', { metrics: true }),
     berth('berth+rules', { rules: true }),
+    // As it is where the configuration says nothing about logs.
+    berth(WITH_INFO, { info: true, accessLog: true }),
     berth('berth+all', { accessLog: true, metrics: true, rules: true }),
   ]
 }

@@ -1,10 +1,10 @@
 /** A side that runs: started in a folder of its own on loopback, watched, started again where a row asks for it. */
-import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { request } from 'node:http'
 import { request as secureRequest } from 'node:https'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { basicHeader } from '../../test/lib/basic-header.ts'
 import { BenchFailure } from '../failure.ts'
@@ -91,13 +91,18 @@ async function start(peer: Peer, around: Around): Promise<Child> {
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, text)
   }
+  // A pipe would have a reader, which a log of requests wakes up again and again: that is not the server's.
+  const file = join(around.folder, 'output.log')
+  const output = openSync(file, 'a')
+  const before = statSync(file).size
+  const log = (): string => endOf(file, before)
   const began = performance.now()
   const child = spawn(command, args, {
     cwd: around.folder,
     env: { ...ownEnvironment(), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', output, output],
   })
-  const log = keepLog(child)
+  closeSync(output)
   let end: string | undefined
   const ended = new Promise<void>((resolve) => {
     child.once('error', (error) => resolve(void (end ??= error.message)))
@@ -133,12 +138,16 @@ async function start(peer: Peer, around: Around): Promise<Child> {
   }
 }
 
-function keepLog(child: ChildProcess): () => string {
-  let text = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding('utf8').on('data', (part: string) => (text = (text + part).slice(-LOG_KEPT)))
+/** The last that was written to a file, of what came after its first `from` bytes. */
+function endOf(file: string, from: number): string {
+  const fd = openSync(file, 'r')
+  try {
+    const { size } = fstatSync(fd)
+    const bytes = Buffer.alloc(Math.min(LOG_KEPT, size - from))
+    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, size - bytes.length)).trim()
+  } finally {
+    closeSync(fd)
   }
-  return () => text.trim()
 }
 
 /** What was set for the caller's own registry must not reach those that are measured. */

@@ -1,5 +1,6 @@
 /** Every row, in the order in which they run: what disturbs most comes last. */
 import { BenchFailure } from '../failure.ts'
+import { WITH_INFO } from '../peers/known.ts'
 import { bodyRows } from './bodies.ts'
 import { listingRows } from './listings.ts'
 import { otherRows } from './others.ts'
@@ -36,7 +37,7 @@ export function allRows(): Row[] {
     title: `Berth with itself: ${row.title}`,
     isOwn: true,
     quick: false,
-    goal: { loss: MOST_LOST },
+    goal: { loss: MOST_LOST, besides: WITH_INFO },
   }))
   return [...rows, ...own, ...pick(rows, OVER_TLS).map(overTls)]
 }

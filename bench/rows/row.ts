@@ -42,7 +42,11 @@ export type LeadGoal = {
 /** Of the value, or of a figure that stands in `also`: not more than that, whatever others need. */
 export type MostGoal = { most: number; figure?: string }
 /** Berth with itself: the share of the value that any of its settings may cost, or of processor time. */
-export type LossGoal = { loss: number }
+export type LossGoal = {
+  loss: number
+  /** Shown, but not meant. */
+  besides?: string
+}
 export type Goal = LeadGoal | MostGoal | LossGoal
 
 /** Milliseconds: what one in a hundred small requests waits beside a load, at least. */
