@@ -4,6 +4,7 @@
  * uploads: that is in the upload's row. Hashes are the caller's business; a store may lend its threads (see
  * {@link RunningHash}).
  */
+import type { Waiting } from '../lib/waiting.ts'
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts'
 
 /** 32 lower-case hexadecimal digits. */
@@ -82,6 +83,11 @@ export type AppendOptions = {
   hash: RunningHash
   /** Bytes announced for this append, if known. */
   length?: number | undefined
+  /**
+   * Called once, before anything of this append is written; what it throws ends the append. `isWhole`: all that will
+   * come of the body is here, in memory, and what follows is short. Not called where there is nothing to write.
+   */
+  begin?: (isWhole: boolean) => Promise<void>
 }
 
 export type AppendResult = {
@@ -122,7 +128,7 @@ export type BlobStore = {
     size: number,
     range: { first: number; last: number } | undefined,
     stamp: number | undefined,
-  ): Promise<ByteSource | 'changed' | undefined>
+  ): Waiting<ByteSource | 'changed' | undefined>
   /**
    * The bytes of a finished object as they lie on the disk, past every cache: for checks. Undefined: they are not
    * there, or not `size` long.

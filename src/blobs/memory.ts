@@ -72,7 +72,7 @@ async function append(
   capacity: number,
   state: UploadState,
   body: AsyncIterable<Uint8Array>,
-  { signal, hash }: AppendOptions,
+  { signal, hash, begin }: AppendOptions,
 ): Promise<AppendResult> {
   const { id } = state.object
   const entry = entries.get(id)
@@ -90,6 +90,7 @@ async function append(
   } finally {
     reader.close()
   }
+  if (added.length > 0) await begin?.(true)
   if (received > roomFor(entries, id, capacity)) throw fullError()
   for (const chunk of added) await hash.update(chunk)
   entries.set(id, { parts: [...parts, ...added], size: received, modifiedAt: Date.now() })

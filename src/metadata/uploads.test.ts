@@ -44,6 +44,7 @@ const saved = (n: number, received: number) => ({
   digest: DIGEST,
   boot: 'b',
   now: NOW,
+  isUnplanned: false,
 })
 
 const states = (db: Db) => rowsOf(db, 'SELECT lower(hex(id)) AS id, state FROM objects ORDER BY id')
@@ -54,9 +55,13 @@ test('a claim by what was read before a save is refused', () =>
     const row = await find(db, id)
     const version = (await claimUpload(db, row, { processId: 'p', now: NOW, object: object(1) })) as number
     const seen = await find(db, id)
-    assert.ok(await saveUpload(db, row, version, saved(1, 10)))
+    assert.equal(await saveUpload(db, row, version, saved(1, 10)), 'saved')
     assert.equal(await claimUpload(db, seen, { processId: 'q', now: NOW, object: object(2) }), undefined)
-    assert.ok(!(await saveUpload(db, row, version, saved(1, 11))), 'nor is anything saved twice')
+    assert.equal(
+      await saveUpload(db, row, version, saved(1, 11)),
+      'taken over',
+      'nor is anything saved twice',
+    )
     assert.equal((await find(db, id)).received, 10)
     assert.deepEqual(await states(db), [{ id: object(1), state: 'uploading' }])
   }))
@@ -78,7 +83,7 @@ test('a takeover leaves the old object until the new one has everything; what it
       const { received, object: current, nextObject, holder } = await find(db, id)
       assert.deepEqual([received, current, nextObject, holder], [10, object(1), object(n), 'p'])
       if (n === 2) await releaseUpload(db, id, version, NOW)
-      else assert.ok(await saveUpload(db, before, version, saved(3, 12)))
+      else assert.equal(await saveUpload(db, before, version, saved(3, 12)), 'saved')
       assert.equal((await find(db, id)).holder, n === 2 ? 'p' : undefined, 'the first may still write')
     }
     assert.equal((await find(db, id)).object, object(3))
@@ -157,4 +162,18 @@ test('a child that came first as a blob is held as a manifest when it is pushed 
     assert.deepEqual(await held(), [{ m: 0, b: 1 }])
     assert.equal(await pushManifest(db, []), digest)
     assert.deepEqual(await held(), [{ m: 1, b: 0 }])
+  }))
+
+test("a first chunk is saved without a claim, unless another was quicker or its file was taken for nobody's", () =>
+  withMetadata(['1'], async ({ db }) => {
+    const unplanned = (n: number, received: number) => ({ ...saved(n, received), isUnplanned: true })
+    const row = await find(db, await begin(db))
+    assert.equal(await saveUpload(db, row, row.version, unplanned(1, 10)), 'saved')
+    const first = await find(db, row.id)
+    assert.deepEqual([first.received, first.object, first.version], [10, object(1), row.version + 1])
+    assert.equal(await saveUpload(db, row, row.version, unplanned(2, 11)), 'taken over')
+    assert.deepEqual(await states(db), [{ id: object(1), state: 'uploading' }], 'and leaves no object behind')
+    const other = await find(db, await begin(db))
+    assert.equal(await saveUpload(db, other, other.version, unplanned(1, 10)), 'too late')
+    assert.equal((await find(db, other.id)).received, 0)
   }))

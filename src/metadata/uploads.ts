@@ -58,6 +58,11 @@ const PLAN_OBJECT: Statement = {
   name: 'plan-object',
   sql: `INSERT INTO objects (id, state, created_at) VALUES (:planned, 'uploading', :now)`,
 }
+/** Not where it was taken for a file that no row knows. */
+const PLAN_WRITTEN: Statement = {
+  name: 'plan-written-object',
+  sql: `${PLAN_OBJECT.sql} ON CONFLICT (id) DO NOTHING`,
+}
 const CLAIM: Statement = {
   name: 'claim-upload',
   sql: `UPDATE uploads SET version = version + 1, holder = :holder, held_until = :heldUntil, touched_at = :now,
@@ -202,7 +207,13 @@ export async function renewUpload(db: Db, id: string, version: number, now: numb
   return outcome.done
 }
 
-/** What was received counts from now on, in this object, and the claim ends. False: it has been taken over. */
+/** `too late`: no row knew of the object for so long that it was taken for nobody's. */
+type Saved = 'saved' | 'taken over' | 'too late'
+
+/**
+ * What was received counts from now on, in this object, and the claim ends.
+ * @param version the row's, or what {@link claimUpload} raised it to
+ */
 export async function saveUpload(
   db: Db,
   row: UploadRow,
@@ -214,11 +225,14 @@ export async function saveUpload(
     digest: Digest
     boot: string
     now: number
+    /** No claim has told of the object. */
+    isUnplanned: boolean
   },
-): Promise<boolean> {
+): Promise<Saved> {
   const replaced = row.object === undefined || row.object === saved.object ? undefined : row.object
   const outcome = await db.write({
     steps: [
+      ...(saved.isUnplanned ? [{ statement: PLAN_WRITTEN, expect: 1 }] : []),
       { statement: SAVE, expect: 1 },
       ...(replaced === undefined ? [] : [{ statement: ABANDON_OBJECT }]),
     ],
@@ -226,6 +240,7 @@ export async function saveUpload(
       uploadId: uploadIdToBytes(row.id),
       version,
       object: objectToBytes(saved.object),
+      planned: objectToBytes(saved.object),
       abandoned: replaced === undefined ? null : objectToBytes(replaced),
       received: saved.received,
       detail: detailText(saved.detail),
@@ -235,7 +250,8 @@ export async function saveUpload(
     },
     touches: [],
   })
-  return outcome.done
+  if (outcome.done) return 'saved'
+  return saved.isUnplanned && outcome.missed === 0 ? 'too late' : 'taken over'
 }
 
 /** Ends a claim without anything having been received. */

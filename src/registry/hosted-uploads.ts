@@ -26,17 +26,14 @@ import { actorOf } from './actor.ts'
 import type { HostedParts } from './hosted-parts.ts'
 import type { Call, Chunk, Registry } from './registry.ts'
 import { newObjectId } from './upload-claims.ts'
-import { checkOffset, takenOver, unknownUpload } from './upload-errors.ts'
+import { checkOffset, stoodStill, takenOver, unknownUpload } from './upload-errors.ts'
 import { createUploadSessions } from './upload-sessions.ts'
-import { createUploadWriter, type WrittenObject } from './upload-writer.ts'
+import { createUploadWriter, LONGEST_REQUEST_MS, type WrittenObject } from './upload-writer.ts'
 
 type UploadVerbs = Pick<
   Registry,
   'putBlob' | 'startUpload' | 'getUpload' | 'appendUpload' | 'finishUpload' | 'cancelUpload'
 >
-
-/** A push in one request leaves no row before its commit; the scrub leaves unknown objects alone for seven days. */
-const LONGEST_REQUEST_MS = 86_400_000
 
 export function createHostedUploads(parts: HostedParts): { verbs: UploadVerbs; close(): Promise<void> } {
   const { db, store, clock } = parts
@@ -161,10 +158,7 @@ export function createHostedUploads(parts: HostedParts): { verbs: UploadVerbs; c
   const verbs: UploadVerbs = {
     async putBlob(call, repository, digest, chunk) {
       if (await receiveWhole(call, repository, digest, chunk)) return
-      throw new RegistryError(
-        'BLOB_UPLOAD_INVALID',
-        'the push stood still for a week, and its bytes are gone: send it again',
-      )
+      throw stoodStill()
     },
     async startUpload(call, repository, algorithm) {
       const id = uploadIdFromBytes(randomBytes(16))

@@ -15,12 +15,20 @@ import type { OwnWriter, UploadSessions } from './upload-sessions.ts'
 
 export type Claimed = {
   state: UploadState
-  version: number
+  /** The row's version while nobody else writes. */
+  readonly version: number
+  /** Whether the row's claim has told of the object; before that, no row knows it. */
+  readonly isPlanned: boolean
+  readonly began: number
+  /** See `AppendOptions`: claims the row now, if that was put off and there is more than a short write to come. */
+  begin(isWhole: boolean): Promise<void>
   hash: RunningHash
   signal: AbortSignal
+  /** Its object may be in the row: it stays, whatever comes. */
+  mayBeSaved(): void
   /** From now on it is waited for, not stopped. */
   finishing(): void
-  /** Gives the claim back; nothing that came with it counts. */
+  /** Gives the claim back; nothing that came with it counts, and an object that no row knows is removed. */
   release(): Promise<void>
   end(): void
 }
@@ -32,6 +40,11 @@ export type UploadClaims = {
    */
   stopOwn(row: UploadRow, chunk: Chunk | undefined): Promise<boolean>
   claim(call: Call, row: UploadRow, chunk: Chunk | undefined, algorithm: DigestAlgorithm): Promise<Claimed>
+  /**
+   * The same for a first chunk, but the row is claimed only when the store says that the chunk is a large one: a
+   * small one needs no transaction beside that which saves it, since its object is its own and it is written at once.
+   */
+  claimForChunk(call: Call, row: UploadRow, chunk: Chunk): Promise<Claimed>
 }
 
 type Plan = { state: UploadState; kind: 'new' | 'same' | 'copy' | 'restart' }
@@ -90,6 +103,69 @@ export function createUploadClaims(
     return version
   }
 
+  /** @param mayWait the claim may be put off where the object is a new one */
+  async function claim(
+    call: Call,
+    row: UploadRow,
+    chunk: Chunk | undefined,
+    algorithm: DigestAlgorithm,
+    mayWait: boolean,
+  ): Promise<Claimed> {
+    const isHeld = row.heldUntil > clock.now() && row.holder !== processId
+    if (isHeld && chunk?.from === undefined) throw stillWriting(row)
+    const plan = await planOf(row, chunk)
+    if (sessions.writer(row.id) !== undefined) throw stillWriting(row)
+    const controller = new AbortController()
+    const writer: OwnWriter = sessions.begin(row.id, () => controller.abort())
+    const closers = [() => writer.end(), linkSignals(call.signal, controller)]
+    const end = () => {
+      for (let close = closers.pop(); close !== undefined; close = closers.pop()) close()
+    }
+    const held = createHold(row, plan, controller, closers)
+    try {
+      if (!mayWait || plan.kind !== 'new') await held.claim()
+      try {
+        const prepared = await prepare(row, plan, algorithm, chunk?.length, controller.signal)
+        return Object.assign(held, prepared, { signal: controller.signal, finishing: writer.finishing, end })
+      } catch (error) {
+        await held.release()
+        throw error
+      }
+    } catch (error) {
+      end()
+      throw error
+    }
+  }
+
+  /** @param closers what ends the claim is added to them */
+  function createHold(row: UploadRow, plan: Plan, controller: AbortController, closers: (() => void)[]) {
+    let version = row.version
+    let isPlanned = false
+    const held = {
+      began: clock.now(),
+      get version() {
+        return version
+      },
+      get isPlanned() {
+        return isPlanned
+      },
+      async claim() {
+        version = await claimRow(row, plan)
+        isPlanned = true
+        closers.push(keepClaim(row.id, version, controller))
+      },
+      async begin(isWhole: boolean) {
+        if (!isPlanned && !isWhole) await held.claim()
+      },
+      mayBeSaved: () => void (isPlanned = true),
+      async release() {
+        if (isPlanned) await releaseUpload(db, row.id, version, clock.now())
+        else await store.remove([plan.state.object])
+      },
+    }
+    return held
+  }
+
   return {
     async stopOwn(row, chunk) {
       const active = sessions.writer(row.id)
@@ -99,40 +175,8 @@ export function createUploadClaims(
       await active.done
       return true
     },
-    async claim(call, row, chunk, algorithm) {
-      const isHeld = row.heldUntil > clock.now() && row.holder !== processId
-      if (isHeld && chunk?.from === undefined) throw stillWriting(row)
-      const plan = await planOf(row, chunk)
-      if (sessions.writer(row.id) !== undefined) throw stillWriting(row)
-      const controller = new AbortController()
-      const writer: OwnWriter = sessions.begin(row.id, () => controller.abort())
-      const closers = [() => writer.end()]
-      const end = () => {
-        for (let close = closers.pop(); close !== undefined; close = closers.pop()) close()
-      }
-      try {
-        const version = await claimRow(row, plan)
-        closers.push(linkSignals(call.signal, controller), keepClaim(row.id, version, controller))
-        const release = () => releaseUpload(db, row.id, version, clock.now())
-        try {
-          const prepared = await prepare(row, plan, algorithm, chunk?.length, controller.signal)
-          return {
-            ...prepared,
-            version,
-            signal: controller.signal,
-            finishing: writer.finishing,
-            release,
-            end,
-          }
-        } catch (error) {
-          await release()
-          throw error
-        }
-      } catch (error) {
-        end()
-        throw error
-      }
-    },
+    claim: (call, row, chunk, algorithm) => claim(call, row, chunk, algorithm, false),
+    claimForChunk: (call, row, chunk) => claim(call, row, chunk, row.algorithm, true),
   }
 }
 

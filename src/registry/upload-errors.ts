@@ -40,6 +40,12 @@ export function lostBytes(row: UploadRow): RegistryError {
   })
 }
 
+/** For longer than files that no row knows are left alone. */
+export function stoodStill(): RegistryError {
+  const message = 'the push stood still for a week, and its bytes are gone: send it again'
+  return new RegistryError('BLOB_UPLOAD_INVALID', message)
+}
+
 export function brokenOff(id: string, received: number, cause: unknown): RegistryError {
   return new RegistryError('BLOB_UPLOAD_INVALID', 'the body broke off; what was received is kept', {
     upload: { id, received },

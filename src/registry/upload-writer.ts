@@ -1,13 +1,17 @@
 /** How the bytes of an upload get from a request to the store, and into its row. */
 import type { AppendResult, ObjectId, UploadState } from '../blobs/blob-store.ts'
+import { DatabaseFullError } from '../metadata/database.ts'
 import { saveUpload, type UploadRow } from '../metadata/uploads.ts'
 import { algorithmOf, type Digest } from '../oci/digest.ts'
 import type { HostedParts } from './hosted-parts.ts'
 import type { Call, Chunk } from './registry.ts'
 import { asError, createUploadBytes, stateOf } from './upload-bytes.ts'
 import { type Claimed, createUploadClaims, linkSignals, type UploadClaims } from './upload-claims.ts'
-import { brokenOff, checkLength, takenOver } from './upload-errors.ts'
+import { brokenOff, checkLength, stoodStill, takenOver } from './upload-errors.ts'
 import type { UploadSessions } from './upload-sessions.ts'
+
+/** What is written before any row knows of it; the scrub leaves unknown objects alone for seven days. */
+export const LONGEST_REQUEST_MS = 86_400_000
 
 export type WrittenObject = { state: UploadState; digest: Digest }
 
@@ -46,26 +50,36 @@ export function createUploadWriter(parts: HostedParts, sessions: UploadSessions)
     }
   }
 
-  function receive({ state, signal, hash }: Claimed, { body, length }: Chunk): Promise<AppendResult> {
-    return store.append(state, body, { signal, hash, length })
+  function receive(claimed: Claimed, { body, length }: Chunk): Promise<AppendResult> {
+    const { state, signal, hash, begin } = claimed
+    return store.append(state, body, { signal, hash, length, begin })
   }
 
   async function save(row: UploadRow, claimed: Claimed, { state }: AppendResult): Promise<void> {
-    const saved = await saveUpload(db, row, claimed.version, {
+    const digest = await claimed.hash.digest()
+    if (!claimed.isPlanned && clock.now() - claimed.began > LONGEST_REQUEST_MS) throw stoodStill()
+    const saving = saveUpload(db, row, claimed.version, {
       object: state.object.id,
       received: state.received,
       detail: state.detail,
-      digest: await claimed.hash.digest(),
+      digest,
       boot,
       now: clock.now(),
+      isUnplanned: !claimed.isPlanned,
     })
-    if (!saved) throw takenOver(row)
+    const outcome = await saving.catch((error: unknown) => {
+      // An answer that did not come says nothing of what was written.
+      if (!(error instanceof DatabaseFullError)) claimed.mayBeSaved()
+      throw error
+    })
+    if (outcome === 'too late') throw stoodStill()
+    if (outcome === 'taken over') throw takenOver(row)
   }
 
   return {
     stopOwn: claims.stopOwn,
     async append(call, row, chunk) {
-      const claimed = await claims.claim(call, row, chunk, row.algorithm)
+      const claimed = await claims.claimForChunk(call, row, chunk)
       const before = claimed.state.received
       const result = await holding(claimed, async () => {
         const received = await receive(claimed, chunk)

@@ -8,6 +8,7 @@
  */
 import {
   LostBytesError,
+  type AppendOptions,
   type AppendResult,
   type BlobStore,
   type ObjectId,
@@ -32,14 +33,14 @@ type Rooms = { names: Names; folders: Pick<Folders, 'restore'>; hashing: Hashing
 
 export function createAppending(rooms: Rooms): Pick<BlobStore, 'append'> {
   return {
-    async append(state, body, { signal, hash, length }): Promise<AppendResult> {
+    async append(state, body, { signal, hash, length, begin }): Promise<AppendResult> {
       if (!rooms.hashing.owns(hash)) throw new Error('the hash was not made by this store')
       if (hash.length !== state.received) throw new Error('the hash and the upload are not equally far')
       if (state.object.path !== undefined) throw new Error('what was taken over is never written')
       const reader = createBodyReader(body, signal)
       const queue = createChunkQueue(rooms.hashing.waiting, body.done?.bind(body))
       try {
-        await store(rooms, state, { hash, reader, queue, waiting: rooms.hashing.waiting }, length ?? 0)
+        await store(rooms, state, { hash, reader, queue, waiting: rooms.hashing.waiting, begin }, length ?? 0)
       } finally {
         queue.clear()
         reader.close()
@@ -50,11 +51,18 @@ export function createAppending(rooms: Rooms): Pick<BlobStore, 'append'> {
   }
 }
 
-type Flow = { hash: FileHash; reader: BodyReader; queue: ChunkQueue; waiting: WaitingBytes }
+type Flow = {
+  hash: FileHash
+  reader: BodyReader
+  queue: ChunkQueue
+  waiting: WaitingBytes
+  begin: AppendOptions['begin']
+}
 
 async function store(rooms: Rooms, state: UploadState, flow: Flow, announced: number): Promise<void> {
   const small = await collect(flow, announced)
   if (flow.queue.bytes === 0) return
+  await flow.begin?.(small)
   const file = await openPart(rooms, state)
   try {
     if (small) await writeHere(flow, file)

@@ -35,6 +35,9 @@ export type StoreStates = {
   facade: BlobStore
 }
 
+/** Bytes of an append that is one short write; what is larger is claimed first. Both are tried: "lay", "layer". */
+const WHOLE = 3
+
 const CHANGES = new Set(['append', 'finish', 'remove'])
 
 /** @param now when a call is made: what the store marks files with */
@@ -172,8 +175,9 @@ export function callingStore(call: (call: StoreCall) => Promise<unknown>): BlobS
     peek: () => undefined,
     plan: plain.plan,
     createHash: plain.createHash,
-    async append(state, body, { signal, hash }) {
+    async append(state, body, { signal, hash, begin }) {
       const bytes = Buffer.concat(await Array.fromAsync(body))
+      if (bytes.byteLength > 0) await begin?.(bytes.byteLength <= WHOLE)
       const asked: StoreCall = { do: 'append', state, bytes, isAborted: false }
       // Looked at when the store comes to it, not when it is asked.
       Object.defineProperty(asked, 'isAborted', { enumerable: true, get: () => signal.aborted })
