@@ -1,7 +1,7 @@
 /**
- * The memory into which blobs are read on their way out, used again and again. Few readers get large pieces, since each
- * costs a trip to the thread pool; with many (stalled clients hold theirs) pieces become smaller, so that 200 of them
- * cost less than 26 MiB.
+ * The memory into which blobs are read on their way out, used again and again. One reader by itself gets large pieces,
+ * since each costs a trip to the thread pool; several share the processor's cache, which smaller ones leave warm; with
+ * many (stalled clients hold theirs) they become smaller still, so that 200 of them cost less than 24 MiB.
  */
 export type Lease = {
   readonly bytes: Uint8Array<ArrayBuffer>
@@ -25,19 +25,23 @@ const MIB = 1024 * KIB
 const TIERS = [
   { size: 16 * KIB, from: 0, most: Infinity },
   { size: 64 * KIB, from: 16 * KIB + 1, most: 32 },
-  { size: 512 * KIB, from: 64 * KIB + 1, most: 20 },
-  { size: 2 * MIB, from: 4 * MIB, most: 4 },
+  { size: 512 * KIB, from: 64 * KIB + 1, most: 24 },
+  { size: 2 * MIB, from: 4 * MIB, most: 2 },
 ] as const
-/** More that are out leave no room for reading ahead. */
-const MANY = 14
+/** Pieces of 512 KiB: with as many out there is more than one reader. */
+const SEVERAL = 2
+/** With as many out there is no room for reading ahead. */
+const MANY = 16
 /** Free buffers kept of the unbounded tier. */
 const KEPT = 64
 
 export function createReadBuffers(): ReadBuffers {
   const tiers: Tier[] = TIERS.map((tier) => ({ ...tier, out: 0, free: [] }))
 
+  const [smallest, , usual, largest] = tiers as [Tier, Tier, Tier, Tier]
+  const isFree = (tier: Tier): boolean => tier.out < tier.most && (tier !== largest || usual.out < SEVERAL)
   const pick = (wanted: number): Tier =>
-    tiers.findLast((tier) => wanted >= tier.from && tier.out < tier.most) ?? (tiers[0] as Tier)
+    tiers.findLast((tier) => wanted >= tier.from && isFree(tier)) ?? smallest
   return {
     take(wanted) {
       const tier = pick(wanted)
@@ -53,6 +57,6 @@ export function createReadBuffers(): ReadBuffers {
       }
       return { bytes, giveBack: () => end(true), abandon: () => end(false) }
     },
-    plenty: () => (tiers[2]?.out ?? 0) < MANY,
+    plenty: () => usual.out < MANY,
   }
 }
