@@ -9,13 +9,16 @@ import { parseRange } from './range.ts'
 import type { RouteOf } from './route.ts'
 import { sendEmpty, sendHead, sendSource } from './send.ts'
 
-export async function getBlob(x: Exchange, route: RouteOf<'getBlob'>): Promise<void> {
+export function getBlob(x: Exchange, route: RouteOf<'getBlob'>): Waiting<void> {
   const { headers } = x.request
   if (noneMatch(headers['if-none-match'], route.digest)) return notModified(x, route)
   const ranged =
     headers.range !== undefined && ifRange(headers['if-range'] as string | undefined, route.digest)
-  const blob = ranged ? await openRange(x, route, headers.range) : await open(x, route, undefined)
-  if (blob === undefined) return
+  const opened = ranged ? openRange(x, route, headers.range) : open(x, route, undefined)
+  return whenKnown(opened, (blob) => sendBlob(x, route, blob))
+}
+
+function sendBlob(x: Exchange, route: RouteOf<'getBlob'>, blob: BlobContent): Waiting<void> {
   const { range, source } = blob
   const head = blobHeaders(x, route, source.length)
   if (range !== undefined) head.push('Content-Range', `bytes ${range.first}-${range.last}/${blob.size}`)
@@ -25,7 +28,7 @@ export async function getBlob(x: Exchange, route: RouteOf<'getBlob'>): Promise<v
     source.close()
     throw error
   }
-  await sendSource(x.response, source)
+  return sendSource(x.response, source)
 }
 
 function open(
@@ -36,12 +39,12 @@ function open(
   return x.settings.registry.openBlob(x.call, route.repository, route.digest, range)
 }
 
-/** Undefined: what was asked is not in the blob, and that has been answered. An empty blob has no ranges at all. */
+/** An empty blob has no ranges at all. @throws RegistryError RANGE_INVALID */
 async function openRange(
   x: Exchange,
   route: RouteOf<'getBlob'>,
   header: string | undefined,
-): Promise<BlobContent | undefined> {
+): Promise<BlobContent> {
   const range = parseRange(header)
   try {
     if (range === 'unsatisfiable') throw new RegistryError('RANGE_INVALID')

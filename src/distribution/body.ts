@@ -54,11 +54,16 @@ function createMemory(): Memory {
   }
 }
 
-async function* iterate(request: IncomingMessage, memory: Memory): AsyncGenerator<Uint8Array, void, void> {
+type Step = IteratorResult<Uint8Array, undefined>
+const END: Step = { done: true, value: undefined }
+
+/** By hand, not as a generator, which would cost a large push some promises more for each of its many chunks. */
+function iterate(request: IncomingMessage, memory: Memory): AsyncIterator<Uint8Array, undefined> {
   const waiting: Uint8Array[] = []
   let bytes = 0
   let ended = request.readableEnded
   let failure: Error | undefined
+  let isOver = false
   let wake: (() => void) | undefined
   const onData = (chunk: Uint8Array): void => {
     memory.own(chunk)
@@ -78,25 +83,38 @@ async function* iterate(request: IncomingMessage, memory: Memory): AsyncGenerato
   const onClose = (): void => onFailure()
   if (request.destroyed && !ended) failure = request.errored ?? clientLeft()
   request.on('data', onData).on('end', onEnd).on('error', onFailure).on('close', onClose)
-  try {
-    for (;;) {
-      const chunk = waiting.shift()
-      if (chunk !== undefined) {
-        bytes -= chunk.byteLength
-        yield chunk
-      } else if (failure !== undefined) {
-        throw failure
-      } else if (ended) {
-        return
-      } else {
-        request.resume()
-        await new Promise<void>((resolve) => (wake = resolve))
-      }
-    }
-  } finally {
+  const letGo = (): void => {
+    isOver = true
     // The listener for errors stays: without one, a client that leaves would end the process.
     request.off('data', onData).off('end', onEnd).off('close', onClose)
     request.resume()
+  }
+  const step = (resolve: (step: Step) => void, reject: (error: unknown) => void): void => {
+    if (isOver) return resolve(END)
+    const chunk = waiting.shift()
+    if (chunk !== undefined) {
+      bytes -= chunk.byteLength
+      return resolve({ done: false, value: chunk })
+    }
+    if (failure === undefined && !ended) {
+      wake = () => {
+        wake = undefined
+        step(resolve, reject)
+      }
+      request.resume()
+      return
+    }
+    letGo()
+    if (failure === undefined) resolve(END)
+    else reject(failure)
+  }
+  return {
+    next: () => (isOver ? Promise.resolve(END) : new Promise(step)),
+    return() {
+      if (!isOver) letGo()
+      wake?.()
+      return Promise.resolve(END)
+    },
   }
 }
 

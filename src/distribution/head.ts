@@ -47,7 +47,8 @@ export function createHeadWriter(base: readonly string[]): HeadWriter {
       text += `${headers[index]}: ${value}\r\n`
       values += value
     }
-    if (NOT_IN_VALUE.test(values)) throw new TypeError('a header of an answer has a character that cannot stand there')
+    if (NOT_IN_VALUE.test(values))
+      throw new TypeError('a header of an answer has a character that cannot stand there')
     response.statusCode = status
     insides._contentLength = Number(headers[lengthAt + 1])
     insides._header = `${text}${dateText()}${keepAliveText(insides)}\r\n`

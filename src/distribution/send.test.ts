@@ -31,7 +31,7 @@ async function serve(t: TestContext, source: Source): Promise<{ port: number; ou
   const outcome = new Promise((resolve) => (tell = resolve))
   const server = createServer((_request, response: ServerResponse) => {
     response.writeHead(200, { 'Content-Length': source.length })
-    sendSource(response, source).then(
+    Promise.resolve(sendSource(response, source)).then(
       () => tell('sent'),
       (error: unknown) => {
         response.destroy()

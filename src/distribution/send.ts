@@ -1,5 +1,6 @@
 /** Writing answers. */
 import type { ServerResponse } from 'node:http'
+import type { Waiting } from '../lib/waiting.ts'
 import type { BlobContent } from '../registry/registry.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -44,7 +45,7 @@ export function sendBytes(x: Exchange, status: number, headers: readonly string[
  * Up to this many bytes, head and body go out in one write of one string, which costs less than two buffers. Each byte
  * is one character of latin1, whatever it means.
  */
-const ONE_WRITE = 8 * 1024
+const ONE_WRITE = 2 * 1024
 
 function endWith(response: ServerResponse, bytes: Uint8Array): void {
   if (bytes.byteLength > ONE_WRITE) response.end(bytes)
@@ -57,10 +58,10 @@ function endWith(response: ServerResponse, bytes: Uint8Array): void {
  * written while the next one is read. Resolves when everything is with the kernel.
  * @throws what the source throws, or that the client is gone; the answer is then cut off, never ended
  */
-export async function sendSource(response: ServerResponse, source: ByteSource): Promise<void> {
+export function sendSource(response: ServerResponse, source: ByteSource): Waiting<void> {
+  if (source.whole === undefined) return sendPieces(response, source).finally(() => source.close())
   try {
-    if (source.whole !== undefined) endWith(response, source.whole)
-    else await sendPieces(response, source)
+    endWith(response, source.whole)
   } finally {
     source.close()
   }

@@ -99,21 +99,28 @@ export function createHostedBlobs(parts: HostedParts): BlobVerbs {
     }
   }
 
-  async function openWhole(
+  function openWhole(
+    call: Call,
+    digest: Digest,
+    blob: LinkedBlob,
+    bounds: Bounds | undefined,
+  ): Waiting<ByteSource> {
+    return whenKnown(store.open(objectOf(digest, blob), blob.size, bounds, blob.stamp), (source) => {
+      if (source === 'changed') return openChanged(call, digest, blob, bounds)
+      return source ?? refuseDamaged(call, digest, blob, 'missing or cut')
+    })
+  }
+
+  async function openChanged(
     call: Call,
     digest: Digest,
     blob: LinkedBlob,
     bounds: Bounds | undefined,
   ): Promise<ByteSource> {
-    const object = objectOf(digest, blob)
-    let source = await store.open(object, blob.size, bounds, blob.stamp)
-    if (source === 'changed') {
-      await rehash(call, digest, blob)
-      source = await store.open(object, blob.size, bounds, undefined)
-    }
-    if (source === undefined || source === 'changed')
-      return refuseDamaged(call, digest, blob, 'missing or cut')
-    return source
+    await rehash(call, digest, blob)
+    const source = await store.open(objectOf(digest, blob), blob.size, bounds, undefined)
+    if (source !== undefined && source !== 'changed') return source
+    return refuseDamaged(call, digest, blob, 'missing or cut')
   }
 
   async function findSource(
@@ -135,13 +142,16 @@ export function createHostedBlobs(parts: HostedParts): BlobVerbs {
         const answer = { size: blob.size }
         return isLeased ? answer : lease(repository, digest, blob, now).then(() => answer)
       }),
-    async openBlob(call, repository, digest, range) {
-      const blob = await find(repository, digest)
-      const bounds = range === undefined ? undefined : boundsOf(range, blob.size)
-      const source = await openWhole(call, digest, blob, bounds)
-      pulls.blob(blob.repositoryId, source.length)
-      return { digest, size: blob.size, source, ...(bounds && { range: bounds }) }
-    },
+    openBlob: (call, repository, digest, range) =>
+      whenKnown(find(repository, digest), (blob) => {
+        const bounds = range === undefined ? undefined : boundsOf(range, blob.size)
+        return whenKnown(openWhole(call, digest, blob, bounds), (source) => {
+          pulls.blob(blob.repositoryId, source.length)
+          return bounds === undefined
+            ? { digest, size: blob.size, source }
+            : { digest, size: blob.size, source, range: bounds }
+        })
+      }),
     async deleteBlob(call, repository, digest) {
       requireDeletes(rules)
       const row = await findRepository(db, repository)

@@ -39,28 +39,38 @@ export function createReading({
   return {
     openCold: (object, size) => openCold(pathOf(object), size, buffers),
     peek: (object) => cache.get(object.id),
-    async open(object, size, range, stamp) {
+    open(object, size, range, stamp) {
       const isSmall = size <= smallBlobBytes
       const known = isSmall ? cache.get(object.id) : undefined
-      if (known !== undefined) return known.byteLength === size ? sourceOf(known, range) : undefined
-      const shared = await files.open(object.id, pathOf(object))
-      if (shared === undefined) return undefined
-      const { opened } = shared
-      // The bytes of small ones are compared with the digest: no stamp can say more.
-      if (opened.size !== size || (!isSmall && stamp !== undefined && opened.stamp !== stamp)) {
-        files.drop(object.id)
-        shared.release()
-        return opened.size === size ? 'changed' : undefined
-      }
-      if (isSmall && (!opened.isVerified || small.isWanted(object, size))) {
-        const bytes = await small.load(object, shared)
-        if (bytes === undefined) files.drop(object.id)
-        return bytes && sourceOf(bytes, range)
-      }
-      const { first, last } = range ?? { first: 0, last: size - 1 }
-      const length = last - first + 1
-      return createFileSource({ file: opened.file, first, length, buffers, done: () => shared.release() })
+      if (known === undefined) return openShared(object, size, range, stamp, isSmall)
+      return known.byteLength === size ? sourceOf(known, range) : undefined
     },
+  }
+
+  async function openShared(
+    object: StoredObject,
+    size: number,
+    range: Range,
+    stamp: number | undefined,
+    isSmall: boolean,
+  ): Promise<ByteSource | 'changed' | undefined> {
+    const shared = await files.open(object.id, pathOf(object))
+    if (shared === undefined) return undefined
+    const { opened } = shared
+    // The bytes of small ones are compared with the digest: no stamp can say more.
+    if (opened.size !== size || (!isSmall && stamp !== undefined && opened.stamp !== stamp)) {
+      files.drop(object.id)
+      shared.release()
+      return opened.size === size ? 'changed' : undefined
+    }
+    if (isSmall && (!opened.isVerified || small.isWanted(object, size))) {
+      const bytes = await small.load(object, shared)
+      if (bytes === undefined) files.drop(object.id)
+      return bytes && sourceOf(bytes, range)
+    }
+    const { first, last } = range ?? { first: 0, last: size - 1 }
+    const length = last - first + 1
+    return createFileSource({ file: opened.file, first, length, buffers, done: () => shared.release() })
   }
 }
 

@@ -112,7 +112,10 @@ test('what was taken over is read and removed where it lies, and nothing outside
     assert.equal(await store.open(object, size, undefined, undefined), undefined)
     for (const outside of ['../berth-outside', '/etc/hostname', 'a/../../berth-outside', '', '.']) {
       const escaping = { ...newObject(), digest, path: outside }
-      await assert.rejects(store.open(escaping, size, undefined, undefined), /out of the data folder/)
+      await assert.rejects(
+        async () => store.open(escaping, size, undefined, undefined),
+        /out of the data folder/,
+      )
       const [result] = await store.remove([escaping])
       assert.equal(result?.removed, false)
     }
