@@ -292,7 +292,8 @@ test(
   async (t) => {
     let asked = 0
     const server = createServer((_, response) => {
-      setTimeout(() => response.end('{}'), ++asked === 10 ? 200 : 0)
+      if (++asked === 10) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+      response.end('{}')
     })
     await once(server.listen(0, '127.0.0.1'), 'listening')
     t.after(() => server.close())

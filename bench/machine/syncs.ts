@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { digestOf, imageOf, type Blob } from '../../test/lib/content.ts'
 import type { Exchange } from '../content/exchange.ts'
@@ -26,6 +26,20 @@ const SLACK = 0.002
 /** Syncs that come after the answer are waited for. */
 const LATE_MS = 400
 
+/** So long nothing was synced before it is counted: what a start or a fill leaves behind is not the push's. */
+const QUIET_MS = 300
+const QUIET_LIMIT_MS = 10_000
+
+async function quiet(file: string): Promise<void> {
+  const until = Date.now() + QUIET_LIMIT_MS
+  let [seen, since] = [0, Date.now()]
+  while (Date.now() - since < QUIET_MS && Date.now() < until) {
+    await wait(50)
+    const { size } = statSync(file)
+    if (size !== seen) [seen, since] = [size, Date.now()]
+  }
+}
+
 /** Undefined where the process cannot be traced. */
 export async function countSyncs(
   strace: string,
@@ -43,6 +57,7 @@ export async function countSyncs(
   const ended = new Promise<void>((resolve) => tracer.once('exit', () => resolve()))
   try {
     if (!(await attached(tracer.stderr, ended))) return undefined
+    await quiet(file)
     const began = Date.now() / 1000
     const layer = blob(randomBytes(4096).toString('hex'))
     await pushBlob(exchange, REPOSITORY, layer)

@@ -125,11 +125,12 @@ const tellsMore = ({ p50, also }: Outcome): boolean => p50 > 0 || also !== undef
 function latencyCell(cell: Cell | undefined): string {
   const rounds = roundsOf(cell)
   if (rounds.length === 0) return whySkipped(cell)
-  const text = `${short(median(rounds.map(({ p50 }) => p50)))} / ${short(median(rounds.map(({ p99 }) => p99)))}`
+  const [p50, p99] = [median(rounds.map((one) => one.p50)), median(rounds.map((one) => one.p99))]
+  const latency = p50 > 0 ? [`${short(p50)} / ${short(p99)}`] : []
   const also = Object.keys(rounds[0]?.also ?? {}).map(
-    (name) => `; ${name} ${short(median(rounds.map((round) => round.also?.[name] ?? Number.NaN)))}`,
+    (name) => `${name} ${short(median(rounds.map((round) => round.also?.[name] ?? Number.NaN)))}`,
   )
-  return text + also.join('')
+  return [...latency, ...also].join('; ')
 }
 
 function sideTable(results: Results): string[][] {
