@@ -39,3 +39,23 @@ test('what was given back is used again, once; what was abandoned is not', () =>
   assert.equal(again[0]?.bytes, first.bytes)
   assert.ok(again[1]?.bytes !== first.bytes && again[1]?.bytes !== second.bytes)
 })
+
+test('what stalled clients hold stops counting, once over', (t) => {
+  let now = 0
+  t.mock.method(performance, 'now', () => now)
+  const buffers = createReadBuffers()
+  const takeAll = () => Array.from({ length: 100 }, () => buffers.take(1_000_000))
+  const large = (leases: ReturnType<typeof takeAll>) =>
+    leases.filter(({ bytes }) => bytes.byteLength === 512 * KIB)
+  const first = takeAll()
+  assert.equal(large(first).length, 24)
+  now = 999
+  assert.equal(large(takeAll()).length, 0)
+  now = 1000
+  const second = takeAll()
+  assert.equal(large(second).length, 24)
+  now = 5000
+  assert.equal(large(takeAll()).length, 0, 'not twice')
+  for (const lease of large(first)) lease.giveBack()
+  assert.equal(large(takeAll()).length, 24)
+})

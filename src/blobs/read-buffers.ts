@@ -1,7 +1,8 @@
 /**
  * The memory into which blobs are read on their way out, used again and again. One reader by itself gets large pieces,
  * since each costs a trip to the thread pool; several share the processor's cache, which smaller ones leave warm; with
- * many (stalled clients hold theirs) they become smaller still, so that 200 of them cost less than 24 MiB.
+ * many they become smaller still, so that 200 readers cost less than 24 MiB. What a stalled client holds stops counting
+ * after a second, once over: others are served as before, and all of it stays below 44 MiB.
  */
 export type Lease = {
   readonly bytes: Uint8Array<ArrayBuffer>
@@ -17,7 +18,16 @@ export type ReadBuffers = {
   plenty(): boolean
 }
 
-type Tier = { size: number; from: number; most: number; out: number; free: Uint8Array<ArrayBuffer>[] }
+type Tier = {
+  size: number
+  from: number
+  most: number
+  /** When each was taken, the oldest first. */
+  out: Map<Uint8Array<ArrayBuffer>, number>
+  /** Held by stalled clients beside those; as many again at most. */
+  stalled: Set<Uint8Array<ArrayBuffer>>
+  free: Uint8Array<ArrayBuffer>[]
+}
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -32,31 +42,50 @@ const TIERS = [
 const SEVERAL = 2
 /** With as many out there is no room for reading ahead. */
 const MANY = 16
+/** Milliseconds after which a buffer is held by a client that does not read. */
+const STALLED_MS = 1000
 /** Free buffers kept of the unbounded tier. */
 const KEPT = 64
 
 export function createReadBuffers(): ReadBuffers {
-  const tiers: Tier[] = TIERS.map((tier) => ({ ...tier, out: 0, free: [] }))
+  const tiers: Tier[] = TIERS.map((tier) => ({
+    ...tier,
+    out: new Map(),
+    stalled: new Set(),
+    free: [],
+  }))
 
   const [smallest, , usual, largest] = tiers as [Tier, Tier, Tier, Tier]
-  const isFree = (tier: Tier): boolean => tier.out < tier.most && (tier !== largest || usual.out < SEVERAL)
+  const isFree = (tier: Tier): boolean =>
+    (tier !== largest || usual.out.size < SEVERAL) && (tier.out.size < tier.most || setStalledAside(tier))
   const pick = (wanted: number): Tier =>
     tiers.findLast((tier) => wanted >= tier.from && isFree(tier)) ?? smallest
   return {
     take(wanted) {
       const tier = pick(wanted)
-      tier.out += 1
       // Slow: a buffer of its own, not a slice of Node's shared pool.
       const bytes = tier.free.pop() ?? Buffer.allocUnsafeSlow(tier.size)
+      tier.out.set(bytes, performance.now())
       let leased = true
       const end = (keep: boolean): void => {
         if (!leased) return
         leased = false
-        tier.out -= 1
+        if (!tier.out.delete(bytes)) tier.stalled.delete(bytes)
         if (keep && tier.free.length < Math.min(tier.most, KEPT)) tier.free.push(bytes)
       }
       return { bytes, giveBack: () => end(true), abandon: () => end(false) }
     },
-    plenty: () => usual.out < MANY,
+    plenty: () => usual.out.size < MANY,
   }
+}
+
+/** Makes room for one, if the oldest is held by a stalled client. */
+function setStalledAside({ out, stalled, most }: Tier): boolean {
+  const [oldest] = out
+  if (oldest === undefined || stalled.size >= most) return false
+  const [bytes, takenAt] = oldest
+  if (performance.now() - takenAt < STALLED_MS) return false
+  out.delete(bytes)
+  stalled.add(bytes)
+  return true
 }
