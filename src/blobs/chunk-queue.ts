@@ -60,7 +60,8 @@ export function createChunkQueue(waiting: WaitingBytes, done?: (chunk: Uint8Arra
       let whole = 0
       for (const chunk of chunks) {
         const part = chunk.subarray(0, target.byteLength - moved)
-        target.set(part, moved)
+        // Not `set`: into memory that threads share it copies by the byte where the addresses are odd.
+        Buffer.prototype.copy.call(part, target, moved)
         moved += part.byteLength
         if (part.byteLength < chunk.byteLength) {
           chunks[whole] = chunk.subarray(part.byteLength)
