@@ -2,10 +2,11 @@
  * Makes an object durable: sync of the data, rename in the same folder, sync of the folder. Each step may be
  * repeated, by anyone: after a kill the next call goes on from where the last one came to.
  */
+import { closeSync, fstatSync } from 'node:fs'
 import { rename, unlink } from 'node:fs/promises'
 import type { Digest } from '../../oci/digest.ts'
 import { LostBytesError, type BlobStore, type ObjectStat, type UploadState } from '../blob-store.ts'
-import { closeFile, ifThere, openFile, stampOf, statFile, syncData, truncateFile } from './calls.ts'
+import { ifThere, openFile, stampOf, syncData, truncateFile } from './calls.ts'
 import type { Folders } from './folders.ts'
 import type { Names } from './names.ts'
 
@@ -60,19 +61,21 @@ async function syncAndClose(
   part?: string,
 ): Promise<ObjectStat> {
   try {
-    let stats = await statFile(file)
+    await syncOrRemove(file, part)
+    // What was synced this moment waits for no disk: two trips to the thread pool would cost more than the calls.
+    let stats = fstatSync(file)
     if (stats.size < received) {
       throw new LostBytesError(object.id, `of ${received} bytes received earlier, ${stats.size} are left`)
     }
     if (stats.size > received) {
       if (part === undefined) throw new LostBytesError(object.id, 'it is finished with more bytes')
       await truncateFile(file, received)
-      stats = await statFile(file)
+      await syncOrRemove(file, part)
+      stats = fstatSync(file)
     }
-    await syncOrRemove(file, part)
     return { size: received, stamp: stampOf(stats) }
   } finally {
-    await closeFile(file)
+    closeSync(file)
   }
 }
 
