@@ -4,6 +4,7 @@
  *   append:  look, check the offset · stop our own request that is writing, if the new one names the offset, and look
  *            again · claim (with a new object where another process may still write into the old one)
  *            · bytes to the store and through the hash · save what was received and where, end the claim
+ *            (a small first chunk is not claimed: it is written to an object of its own, and saved if the row is as it was)
  *   finish:  the same for a last chunk · compare the digest · make the object durable · T1, end the claim
  */
 import { randomBytes } from 'node:crypto'
