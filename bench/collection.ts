@@ -32,7 +32,7 @@ client waits than before and after. Linux only.
 
 const MOST_SECONDS = 60
 const MOST_LONGER = 1.3
-const MAIN = new URL('../src/main.ts', import.meta.url).pathname
+const MAIN = new URL('../berth.js', import.meta.url).pathname
 
 type Options = {
   tags: number

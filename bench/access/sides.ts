@@ -18,7 +18,7 @@ export const ADMINISTRATOR = { name: 'admin', password: 'of the benchmark' }
 /** How much there is to look through. */
 export type Size = { rules: number; robots: number }
 
-const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
+const MAIN = new URL('../../berth.js', import.meta.url).pathname
 
 /** @param size undefined: open to everybody */
 export async function startSide(

@@ -4,7 +4,9 @@ import { readVersion } from '../../src/version.ts'
 import { firstLine, outputOf } from '../tools/tools.ts'
 import type { Around, Launch, Peer } from './peer.ts'
 
-const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
+const MAIN = new URL('../../berth.js', import.meta.url).pathname
+/** As `npm start` has them. */
+const FLAGS = ['--min-semi-space-size=4']
 
 /** What can be switched on, and is off in all else that is measured. */
 type More = { info?: boolean; accessLog?: boolean; metrics?: boolean; rules?: boolean }
@@ -58,7 +60,7 @@ function berth(name: string, more: More = {}): Peer {
     hasTls: true,
     ...(more.rules && { credentials: ADMINISTRATOR }),
     launch: (around) =>
-      fromFile(process.execPath, [MAIN, 'serve'], distributionFile(around, more), around.folder),
+      fromFile(process.execPath, [...FLAGS, MAIN, 'serve'], distributionFile(around, more), around.folder),
   }
 }
 
