@@ -61,7 +61,7 @@ const PLAN_OBJECT: Statement = {
 /** Not where it was taken for a file that no row knows. */
 const PLAN_WRITTEN: Statement = {
   name: 'plan-written-object',
-  sql: `${PLAN_OBJECT.sql} ON CONFLICT (id) DO NOTHING`,
+  sql: `INSERT INTO objects (id, state, created_at) VALUES (:planned, 'uploading', :now) ON CONFLICT (id) DO NOTHING`,
 }
 const CLAIM: Statement = {
   name: 'claim-upload',

@@ -253,7 +253,8 @@ for (const after of ['append', 'finish'] as const) {
 test('a claim that is not renewed ends', () =>
   withProcesses(2, async (one, two) => {
     const { id } = await one.registry.startUpload(one.call, A, undefined)
-    const old = pausing('AAAA', 'BBBB', 0)
+    // A small first chunk claims nothing before it is whole.
+    const old = pausing('A'.repeat(300_000), 'BBBB', 0)
     const lost = code(one.registry.appendUpload(one.call, A, id, old.chunk))
     await old.paused
     assert.equal(await code(two.registry.appendUpload(two.call, A, id, chunkOf('abc'))), 'RANGE_INVALID')
