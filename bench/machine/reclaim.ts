@@ -4,8 +4,8 @@ import { readdirSync, rmSync, statSync, type Dirent } from 'node:fs'
 import { join } from 'node:path'
 
 /**
- * Removes the files of at least `size` bytes that were written since, from below a registry's back: they hold blobs
- * that were pushed only to be measured and are never asked for again.
+ * Removes the files of exactly `size` bytes that were written since, from below a registry's back: they hold blobs
+ * that were pushed only to be measured and are never asked for again. A larger one may be a database.
  * @param since milliseconds since 1970
  */
 export function removePushed(folder: string, size: number, since: number): void {
@@ -15,7 +15,7 @@ export function removePushed(folder: string, size: number, since: number): void 
       removePushed(path, size, since)
     } else if (entry.isFile()) {
       const found = statSync(path, { throwIfNoEntry: false })
-      if (found !== undefined && found.size >= size && found.mtimeMs >= since) rmSync(path, { force: true })
+      if (found !== undefined && found.size === size && found.mtimeMs >= since) rmSync(path, { force: true })
     }
   }
 }
