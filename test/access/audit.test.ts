@@ -94,6 +94,8 @@ test('who did what, in order, with no secret in it', async (t: TestContext) => {
   const forged = { authorization: 'Bearer canary.forged.token' }
   assert.equal((await ask('GET /v2/', { headers: forged })).status, 401)
   assert.equal((await client.deleteManifest('private/app', 'v1')).status, 202)
+  // The server writes a moment behind its answers, the command at once.
+  await settled(subject)
   const restored = await run(tag, subject, 'restore', 'private/app:v1')
   assert.deepEqual([restored.code, restored.err], [0, ''])
 
