@@ -1,5 +1,5 @@
 /** Accounts by their id, as they are now: what was given out before is looked at again with it. */
-import type { Waiting } from '../lib/waiting.ts'
+import { type Waiting, whenKnown } from '../lib/waiting.ts'
 import type { Account, IdentitySource } from './identity.ts'
 import type { Principal } from './principal.ts'
 import type { IsTaken } from './taken-names.ts'
@@ -56,21 +56,16 @@ export function createAccounts({
     const source = sourceOf(id)
     if (source === undefined || isTaken === undefined || !BEHIND_USERS.has(source.name))
       return source?.find(id)
-    const taken = isTaken(id.slice(id.indexOf(':') + 1))
-    if (typeof taken === 'boolean') return taken ? undefined : source.find(id)
-    return taken.then((is) => (is ? undefined : source.find(id)))
+    return whenKnown(isTaken(id.slice(id.indexOf(':') + 1)), (is) => (is ? undefined : source.find(id)))
   }
   return {
     find(id, secretId) {
       if (secretId === undefined) return findByName(id)
-      const found = findBySecret(secretId)
-      if (found instanceof Promise) return found.then((account) => ofHolder(account, id))
-      return ofHolder(found, id)
+      return whenKnown(findBySecret(secretId), (account) => ofHolder(account, id))
     },
     vouched(principal) {
       if (sourceOf(principal.id) === undefined) return undefined
-      const account = completed({ principal })
-      return account instanceof Promise ? account.then((one) => one.principal) : account.principal
+      return whenKnown(completed({ principal }), (account) => account.principal)
     },
     isOfDatabase: (id) => id.startsWith('user:') || id.startsWith('robot:'),
   }

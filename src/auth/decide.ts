@@ -1,5 +1,5 @@
 /** May this principal do that: the rules of now, and the limits of its token. */
-import type { Waiting } from '../lib/waiting.ts'
+import { type Waiting, whenKnown } from '../lib/waiting.ts'
 import { findRepository, recallRepository } from '../metadata/repositories.ts'
 import type { Db } from '../metadata/database.ts'
 import type { RepositoryName } from '../oci/reference.ts'
@@ -32,10 +32,7 @@ export function createDecider({
   // The guard asks what the gate asked a moment ago, and the next request often the same.
   let last: Allowed | undefined
 
-  function withNow<T>(then: (now: AccessNow) => Waiting<T>): Waiting<T> {
-    const now = access.current()
-    return now instanceof Promise ? now.then(then) : then(now)
-  }
+  const withNow = <T>(then: (now: AccessNow) => Waiting<T>): Waiting<T> => whenKnown(access.current(), then)
 
   /** A token is for the repository that was there when it was made, not for what got its name since. */
   function isForThis({ token }: Principal, repository: RepositoryName): Waiting<boolean> {
@@ -71,10 +68,9 @@ export function createDecider({
     action: RepositoryAction,
     name: RepositoryName,
   ): Waiting<Verdict> {
-    const allowed = may(now, principal, action, name)
-    if (allowed === true) return 'allowed'
-    if (allowed === false) return refusal(now, principal, action, name)
-    return allowed.then((is) => (is ? 'allowed' : refusal(now, principal, action, name)))
+    return whenKnown(may(now, principal, action, name), (is) =>
+      is ? 'allowed' : refusal(now, principal, action, name),
+    )
   }
 
   return {

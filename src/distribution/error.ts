@@ -71,8 +71,7 @@ function send(settings: Settings, asked: Asked, plain: RegistryError): void {
   const error = withDetail(settings, asked, plain)
   const body = errorBody(error, requestId)
   observe(settings, asked, error, body.byteLength)
-  response.writeHead(error.status, [
-    ...settings.baseHeaders,
+  settings.writeHead(response, error.status, [
     'X-Request-Id',
     requestId,
     'Content-Type',

@@ -59,9 +59,7 @@ export type DistributionOptions = {
 
 /** {@link DistributionOptions}, with what is the same for all answers made once. */
 export type Settings = DistributionOptions & {
-  /** Names and values in turn: the headers of every answer of the API. */
-  baseHeaders: readonly string[]
-  /** Puts them before those it is given. */
+  /** Puts the headers of every answer of the API before those it is given. */
   writeHead: HeadWriter
   /** Whether the operator's own headers say how long answers may be cached. */
   ownCacheControl: boolean

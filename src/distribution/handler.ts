@@ -30,11 +30,11 @@ const MAX_BODY_MEMORY = 128 * 1024 * 1024
 export function createDistributionHandler(
   options: DistributionOptions,
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  const headers = headersOf(options)
+  const { baseHeaders, ownCacheControl } = headersOf(options)
   const settings: Settings = {
     ...options,
-    ...headers,
-    writeHead: createHeadWriter(headers.baseHeaders),
+    ownCacheControl,
+    writeHead: createHeadWriter(baseHeaders),
     prefix: options.prefix.replace(/\/+$/, ''),
     bodyMemory: createBodyMemory(MAX_BODY_MEMORY),
   }
@@ -60,7 +60,7 @@ export function createDistributionHandler(
 }
 
 /** A browser must never run what somebody pushed: no guessing of types, and nothing but a sandbox. */
-function headersOf({ headers }: DistributionOptions): Pick<Settings, 'baseHeaders' | 'ownCacheControl'> {
+function headersOf({ headers }: DistributionOptions): { baseHeaders: string[]; ownCacheControl: boolean } {
   const configured = Object.entries(headers).filter(([name]) => !OWN_HEADERS.has(name.toLowerCase()))
   const names = new Set(configured.map(([name]) => name.toLowerCase()))
   const baseHeaders = ['Docker-Distribution-Api-Version', 'registry/2.0']
@@ -100,23 +100,14 @@ function admit(
   settings: Settings,
   principal: Principal,
   permissions: readonly Permission[],
-  from = 0,
+  at = 0,
 ): Waiting<void> {
-  for (let index = from; index < permissions.length; index += 1) {
-    const permission = permissions[index] as Permission
-    const verdict = settings.gate.authorize(principal, permission)
-    if (verdict instanceof Promise) {
-      return verdict.then((given) => {
-        requireAllowed(given, principal, permission)
-        return admit(settings, principal, permissions, index + 1)
-      })
-    }
-    requireAllowed(verdict, principal, permission)
-  }
-}
-
-function requireAllowed(verdict: Verdict, principal: Principal, permission: Permission): void {
-  if (verdict !== 'allowed') throw refusal(verdict, principal, permission)
+  const permission = permissions[at]
+  if (permission === undefined) return undefined
+  return whenKnown(settings.gate.authorize(principal, permission), (verdict) => {
+    if (verdict !== 'allowed') throw refusal(verdict, principal, permission)
+    return admit(settings, principal, permissions, at + 1)
+  })
 }
 
 /** Who comes with credentials that are not taken counts as everybody does: by the address. */

@@ -9,6 +9,7 @@
  * what is left.
  */
 import { ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http'
+import { createLastMade } from '../lib/last-made.ts'
 
 export type HeadWriter = (response: ServerResponse, status: number, headers: readonly string[]) => void
 
@@ -32,7 +33,7 @@ const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/
  */
 export function createHeadWriter(base: readonly string[]): HeadWriter {
   const always = textOfChecked(base)
-  const dateText = createDateText()
+  const dateText = createLastMade((second: number) => `Date: ${new Date(second * 1000).toUTCString()}\r\n`)
   return (response, status, headers) => {
     const lengthAt = headers.indexOf('Content-Length')
     const insides = response as unknown as Insides
@@ -51,7 +52,7 @@ export function createHeadWriter(base: readonly string[]): HeadWriter {
       throw new TypeError('a header of an answer has a character that cannot stand there')
     response.statusCode = status
     insides._contentLength = Number(headers[lengthAt + 1])
-    insides._header = `${text}${dateText()}${keepAliveText(insides)}\r\n`
+    insides._header = `${text}${dateText(Math.floor(Date.now() / 1000))}${keepAliveText(insides)}\r\n`
   }
 }
 
@@ -80,20 +81,6 @@ function textOfChecked(headers: readonly string[]): string {
     text += `${name}: ${value}\r\n`
   }
   return text
-}
-
-/** `Date` changes once a second. */
-function createDateText(): () => string {
-  let second = 0
-  let text = ''
-  return () => {
-    const now = Date.now()
-    if (now >= second + 1000 || now < second) {
-      second = now - (now % 1000)
-      text = `Date: ${new Date(now).toUTCString()}\r\n`
-    }
-    return text
-  }
 }
 
 function keepAliveText({ _keepAliveTimeout: ms }: Insides): string {

@@ -1,4 +1,5 @@
 /** The access log: Apache's combined format, one line a request, as Distribution writes it to standard output. */
+import { createLastMade } from '../lib/last-made.ts'
 import { createLineWriter } from './line-writer.ts'
 import { quoted } from './log-text.ts'
 import { redactUrl } from './redact.ts'
@@ -30,13 +31,14 @@ export const noAccessLog: AccessLog = { record: () => undefined, flush: () => un
 /** @param write takes text to append; called once for all lines of a turn of the event loop. */
 export function createAccessLog({ write }: { write: (text: string) => void }): AccessLog {
   const lines = createLineWriter({ write })
-  const stamp = createStamp()
-  const referer = createSameText((text) => quoted(redactUrl(text)))
-  const userAgent = createSameText(quoted)
+  const stamp = createLastMade(stampOf)
+  // Clients send the same from request to request.
+  const referer = createLastMade((text: string) => quoted(redactUrl(text)))
+  const userAgent = createLastMade(quoted)
   return {
     record: (access) =>
       lines.write(
-        `${accessLine(access, stamp(access.startedAt))} ${referer(access.referer ?? '')} ${userAgent(access.userAgent ?? '')}\n`,
+        `${accessLine(access, stamp(Math.floor(access.startedAt / 1000)))} ${referer(access.referer ?? '')} ${userAgent(access.userAgent ?? '')}\n`,
       ),
     flush: () => lines.flush(),
   }
@@ -50,32 +52,11 @@ function accessLine(access: Access, time: string): string {
   return `${address} - ${user} [${time}] ${request} ${status} ${bytes}`
 }
 
-/** Clients send the same from request to request. */
-function createSameText(make: (text: string) => string): (text: string) => string {
-  let last: string | undefined
-  let made = ''
-  return (text) => {
-    if (text === last) return made
-    last = text
-    made = make(text)
-    return made
-  }
-}
-
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
-/** `22/Nov/2026:01:11:13 +0000`, made once a second. */
-function createStamp(): (ms: number) => string {
-  let second = -1
-  let text = ''
-  return (ms) => {
-    const at = Math.floor(ms / 1000)
-    if (at !== second) {
-      second = at
-      const iso = new Date(at * 1000).toISOString()
-      const month = MONTHS[Number(iso.slice(5, 7)) - 1] ?? ''
-      text = `${iso.slice(8, 10)}/${month}/${iso.slice(0, 4)}:${iso.slice(11, 19)} +0000`
-    }
-    return text
-  }
+/** `22/Nov/2026:01:11:13 +0000` */
+function stampOf(second: number): string {
+  const iso = new Date(second * 1000).toISOString()
+  const month = MONTHS[Number(iso.slice(5, 7)) - 1] ?? ''
+  return `${iso.slice(8, 10)}/${month}/${iso.slice(0, 4)}:${iso.slice(11, 19)} +0000`
 }

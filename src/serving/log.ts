@@ -1,6 +1,7 @@
 /** Log lines in the formats of CNCF Distribution (logrus): text, json, logstash. */
 import type { Clock } from '../lib/clock.ts'
 import { systemClock } from '../lib/clock.ts'
+import { createLastMade } from '../lib/last-made.ts'
 import type { LogFields, Logger, LogLevel } from '../lib/logger.ts'
 import { causesOf, jsonText, quoted, textValue } from './log-text.ts'
 
@@ -60,7 +61,8 @@ export function createLogger({
   const started = clock.now()
   const format = formatter === 'text' && terminal ? TERMINAL : FORMATS[formatter]
   const keysOf = createKeyOrder(format.reserved)
-  const timeOf = createTimestamps()
+  // Most lines follow within the same millisecond.
+  const timeOf = createLastMade((ms: number) => new Date(ms).toISOString())
   const threshold = SEVERITY[level]
   const build = (base: LogFields): Logger => {
     const hasBase = Object.keys(base).length > 0
@@ -96,19 +98,6 @@ function withErrors(fields: LogFields, level: LogLevel, threshold: number): LogF
     if (value.stack !== undefined) more[`${key}.stack`] = value.stack
   }
   return { ...fields, ...more }
-}
-
-/** Most lines follow within the same millisecond or with it; the text of it is made once. */
-function createTimestamps(): (ms: number) => string {
-  let last = Number.NaN
-  let text = ''
-  return (ms) => {
-    if (ms !== last) {
-      last = ms
-      text = new Date(ms).toISOString()
-    }
-    return text
-  }
 }
 
 /** Fields are written in order of their names. Lines of one kind have the same fields, so the order found last is kept. */

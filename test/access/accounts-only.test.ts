@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { bcrypt } from 'hash-wasm'
 import { createHttpClient } from '../lib/http-client.ts'
 import { startServer } from '../lib/start-server.ts'
@@ -17,23 +17,28 @@ const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
 const lineOf = async (name: string, password: string): Promise<string> =>
   `${name}:${await bcrypt({ password, salt: Buffer.alloc(16, name), costFactor: 5, outputType: 'encoded' })}\n`
 
-test('htpasswd alone: Basic, the token service beside it, and a file that changes', async (t) => {
-  const folder = temporaryFolder(t, 'accounts-only')
-  const path = join(folder, 'htpasswd')
-  const bob = await lineOf('bob', 'of bob')
-  writeFileSync(path, (await lineOf('alice', 'of alice')) + bob)
+async function startWith(t: TestContext, folder: string, more: Record<string, unknown>) {
   const server = await startServer({
     root: '',
     config: {
       version: 0.1,
       storage: { filesystem: { rootdirectory: join(folder, 'data') } },
       http: { addr: '127.0.0.1:0' },
-      auth: { htpasswd: { realm: 'the "tests"', path } },
+      ...more,
     },
   })
   afterwards(t, () => server.stop())
   const http = createHttpClient(server.url)
   afterwards(t, () => http.close())
+  return { server, http }
+}
+
+test('htpasswd alone: Basic, the token service beside it, and a file that changes', async (t) => {
+  const folder = temporaryFolder(t, 'accounts-only')
+  const path = join(folder, 'htpasswd')
+  const bob = await lineOf('bob', 'of bob')
+  writeFileSync(path, (await lineOf('alice', 'of alice')) + bob)
+  const { server, http } = await startWith(t, folder, { auth: { htpasswd: { realm: 'the "tests"', path } } })
   assert.match(server.log(), /who signs in may do everything, nobody else anything/)
 
   const status = async (line: string, authorization?: string): Promise<number> => {
@@ -141,19 +146,10 @@ test('a name that a user of the database has is nobody’s in the file, whatever
   const folder = temporaryFolder(t, 'taken-name')
   const path = join(folder, 'htpasswd')
   writeFileSync(path, await lineOf('alice', 'of the file'))
-  const server = await startServer({
-    root: '',
-    config: {
-      version: 0.1,
-      storage: { filesystem: { rootdirectory: join(folder, 'data') } },
-      http: { addr: '127.0.0.1:0' },
-      auth: { htpasswd: { realm: 'tests', path } },
-      access: { administrator: { password: 'of the administrator' } },
-    },
+  const { http } = await startWith(t, folder, {
+    auth: { htpasswd: { realm: 'tests', path } },
+    access: { administrator: { password: 'of the administrator' } },
   })
-  afterwards(t, () => server.stop())
-  const http = createHttpClient(server.url)
-  afterwards(t, () => http.close())
   const inFile = basicOf('alice', 'of the file')
   const post = async (at: string, authorization: string, body: unknown): Promise<Answered> => {
     const headers = { authorization, 'content-type': 'application/json' }
