@@ -122,13 +122,16 @@ async function change(
 ): Promise<boolean> {
   const operations = effects.map(([name, value]) => worker.ledger.begin(name, value))
   const answer = await send()
-  if (answer.status >= 200 && answer.status < 300) {
+  // 202 to a mount is no mount: an upload was opened.
+  const isOpened = answer.status === 202 && effects.some(([, value]) => value !== undefined)
+  if (answer.status >= 200 && answer.status < 300 && !isOpened) {
     for (const operation of operations) operation.acknowledge()
     return true
   }
   // Other refusals (a failing disk, a full one) may have had their effect, as a broken connection may.
-  if ([400, 404, 416].includes(answer.status)) for (const operation of operations) operation.refuse()
-  if (answer.status !== 404) {
+  if (isOpened || [400, 404, 416].includes(answer.status))
+    for (const operation of operations) operation.refuse()
+  if (!isOpened && answer.status !== 404) {
     const { code, message } = errorOf(answer)
     worker.unexpected.push(`${answer.status} ${code} ${message}`.slice(0, 200))
   }
@@ -221,10 +224,7 @@ async function mount(worker: Worker, seed: string): Promise<void> {
   if (!(await pushBlob(worker, APP, blob))) return
   const repository = `elsewhere/${worker.name}`
   const name: Name = { kind: 'blob', repository, reference: blob.digest }
-  const operation = worker.ledger.begin(name, blob.digest)
-  const answer = await worker.client.mountBlob(repository, blob.digest, APP)
-  if (answer.status === 201) operation.acknowledge()
-  else operation.refuse()
+  await change(worker, [[name, blob.digest]], () => worker.client.mountBlob(repository, blob.digest, APP))
 }
 
 async function fightOverTag(worker: Worker, seed: string): Promise<void> {
