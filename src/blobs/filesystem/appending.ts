@@ -18,9 +18,11 @@ import { createBodyReader, type BodyReader } from '../body-reader.ts'
 import { createChunkQueue, type ChunkQueue, type WaitingBytes } from '../chunk-queue.ts'
 import { HASHED_ON_MAIN_THREAD, type FileHash } from '../hashing/file-hash.ts'
 import type { Hashing } from '../hashing/hashing.ts'
-import { closeFile, ifThere, openFile, statFile, truncateFile, writeAllAt } from './calls.ts'
+import { ifThere, openFile, statFile, truncateFile, writeAllAt } from './calls.ts'
 import type { Folders } from './folders.ts'
 import type { Names } from './names.ts'
+import type { OpenParts } from './open-parts.ts'
+import { createPartFile, type PartFile } from './part-file.ts'
 
 /** What goes to a worker at a time: while it is busy with this upload, and while it is not. */
 const BUSY_BATCH = 1024 * 1024
@@ -28,8 +30,10 @@ const IDLE_BATCH = 512 * 1024
 /** When all uploads together hold more than this, each sends what it has in smaller batches. */
 const CROWDED = 16 * 1024 * 1024
 const CROWDED_BATCH = 64 * 1024
+/** How often the disk is told to begin with what is there. */
+const SYNC_EVERY = 8 * 1024 * 1024
 
-type Rooms = { names: Names; folders: Pick<Folders, 'restore'>; hashing: Hashing }
+type Rooms = { names: Names; folders: Pick<Folders, 'restore'>; hashing: Hashing; parts: OpenParts }
 
 export function createAppending(rooms: Rooms): Pick<BlobStore, 'append'> {
   return {
@@ -63,16 +67,17 @@ async function store(rooms: Rooms, state: UploadState, flow: Flow, announced: nu
   const small = await collect(flow, announced)
   if (flow.queue.bytes === 0) return
   await flow.begin?.(small)
-  const file = await openPart(rooms, state)
+  const part = await openPart(rooms, state)
   try {
-    if (small) await writeHere(flow, file)
-    else await pump(flow, file)
+    if (small) await writeHere(flow, part.file)
+    else await pump(flow, part)
   } catch (error) {
-    await takeBack(flow.hash, file, state.received)
+    await takeBack(flow.hash, part.file, state.received)
+    await part.close()
     throw error
-  } finally {
-    await closeFile(file)
   }
+  part.written()
+  rooms.parts.keep(state.object.id, part, flow.hash.length)
 }
 
 /** Collects a small body whole. False: there is more than belongs on the main thread. */
@@ -93,46 +98,63 @@ async function writeHere({ hash, queue }: Flow, file: number): Promise<void> {
   hash.updateHere(chunks)
 }
 
-async function pump({ hash, reader, queue, waiting }: Flow, file: number): Promise<void> {
+async function pump({ hash, reader, queue, waiting }: Flow, part: PartFile): Promise<void> {
+  const { file } = part
   const batch = (): number => {
     if (waiting.bytes > CROWDED) return CROWDED_BATCH
     return hash.idle ? IDLE_BATCH : BUSY_BATCH
   }
   let position = hash.length
+  let nextSync = position + SYNC_EVERY
   await hash.begin(file)
   for (let chunk = await reader.next(); chunk !== undefined; chunk = await reader.next()) {
     queue.push(chunk)
     while (queue.bytes >= batch()) position += await hash.send(queue, file, position)
+    if (position < nextSync) continue
+    part.syncBehind()
+    nextSync = position + SYNC_EVERY
   }
   while (queue.bytes > 0) position += await hash.send(queue, file, position)
   await hash.settle()
 }
 
 async function openPart(
-  { names, folders }: Rooms,
+  { names, folders, parts }: Rooms,
   { object: { id }, received }: UploadState,
-): Promise<number> {
+): Promise<PartFile> {
   const path = names.part(id)
-  if (received > 0) return openAt(path, received, id)
+  if (received > 0) return openAt(parts.take(id, received), path, received, id)
   const file = await ifThere(openFile(path, 'w+'))
-  if (file !== undefined) return file
+  if (file !== undefined) return createPartFile(file, path)
   await folders.restore(names.folder(id))
-  return openFile(path, 'w+')
+  return createPartFile(await openFile(path, 'w+'), path)
 }
 
-async function openAt(path: string, received: number, id: ObjectId): Promise<number> {
-  const file = await ifThere(openFile(path, 'r+'))
-  if (file === undefined) throw new LostBytesError(id, `the ${received} bytes received earlier are gone`)
+async function openAt(
+  kept: PartFile | undefined,
+  path: string,
+  received: number,
+  id: ObjectId,
+): Promise<PartFile> {
+  const part = kept ?? (await openAgain(path))
+  if (part === undefined) throw new LostBytesError(id, `the ${received} bytes received earlier are gone`)
   try {
-    const { size } = await statFile(file)
-    if (size < received)
-      throw new LostBytesError(id, `of ${received} bytes received earlier, ${size} are left`)
-    if (size > received) await truncateFile(file, received)
-    return file
+    const { size, nlink } = await statFile(part.file)
+    // Another process may have removed it after a failed sync.
+    const left = nlink === 0 ? 0 : size
+    if (left < received)
+      throw new LostBytesError(id, `of ${received} bytes received earlier, ${left} are left`)
+    if (size > received) await truncateFile(part.file, received)
+    return part
   } catch (error) {
-    await closeFile(file)
+    await part.close()
     throw error
   }
+}
+
+async function openAgain(path: string): Promise<PartFile | undefined> {
+  const file = await ifThere(openFile(path, 'r+'))
+  return file === undefined ? undefined : createPartFile(file, path)
 }
 
 /** The append failed already; what fails here too is made good by the next append, which cuts off what it finds. */

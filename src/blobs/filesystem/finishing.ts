@@ -2,38 +2,46 @@
  * Makes an object durable: sync of the data, rename in the same folder, sync of the folder. Each step may be
  * repeated, by anyone: after a kill the next call goes on from where the last one came to.
  */
-import { closeSync, fstatSync } from 'node:fs'
-import { rename, unlink } from 'node:fs/promises'
+import { fstatSync } from 'node:fs'
+import { rename } from 'node:fs/promises'
 import type { Digest } from '../../oci/digest.ts'
 import { LostBytesError, type BlobStore, type ObjectStat, type UploadState } from '../blob-store.ts'
-import { ifThere, openFile, stampOf, syncData, truncateFile } from './calls.ts'
+import { ifThere, openFile, stampOf, truncateFile } from './calls.ts'
 import type { Folders } from './folders.ts'
 import type { Names } from './names.ts'
+import type { OpenParts } from './open-parts.ts'
+import { createPartFile, type PartFile } from './part-file.ts'
 
 export function createFinishing({
   names,
   folders,
+  parts,
 }: {
   names: Names
   folders: Pick<Folders, 'sync' | 'restore'>
+  parts: Pick<OpenParts, 'take'>
 }): Pick<BlobStore, 'finish'> {
+  const openedPart = async (path: string, flags: string): Promise<PartFile | undefined> => {
+    const file = await ifThere(openFile(path, flags))
+    return file === undefined ? undefined : createPartFile(file, path)
+  }
   /** An upload without a byte never made a file. */
-  const makeEmpty = async ({ object: { id } }: UploadState): Promise<number> => {
-    const file = await ifThere(openFile(names.part(id), 'w+'))
-    if (file !== undefined) return file
+  const makeEmpty = async ({ object: { id } }: UploadState): Promise<PartFile> => {
+    const path = names.part(id)
+    const part = await openedPart(path, 'w+')
+    if (part !== undefined) return part
     await folders.restore(names.folder(id))
-    return openFile(names.part(id), 'w+')
+    return createPartFile(await openFile(path, 'w+'), path)
   }
   /** Whoever got it there may have died before the folder was synced. */
   const finishedBefore = async (state: UploadState, digest: Digest): Promise<ObjectStat | undefined> => {
     const file = await ifThere(openFile(names.finished(state.object.id, digest), 'r+'))
-    return file === undefined ? undefined : syncAndClose(file, state)
+    return file === undefined ? undefined : syncAndClose(createPartFile(file), state, true)
   }
-  const finishPart = async (file: number, state: UploadState, digest: Digest): Promise<ObjectStat> => {
+  const finishPart = async (part: PartFile, state: UploadState, digest: Digest): Promise<ObjectStat> => {
     const { id } = state.object
-    const part = names.part(id)
-    const stat = await syncAndClose(file, state, part)
-    const renamed = await ifThere(rename(part, names.finished(id, digest)).then(() => true))
+    const stat = await syncAndClose(part, state, false)
+    const renamed = await ifThere(rename(names.part(id), names.finished(id, digest)).then(() => true))
     const result = renamed === true ? stat : await finishedBefore(state, digest)
     if (result === undefined) throw new LostBytesError(id, 'it was removed while it was being finished')
     return result
@@ -41,7 +49,7 @@ export function createFinishing({
   return {
     async finish(state, digest) {
       const { id } = state.object
-      const part = await ifThere(openFile(names.part(id), 'r+'))
+      const part = parts.take(id, state.received) ?? (await openedPart(names.part(id), 'r+'))
       let result =
         part === undefined ? await finishedBefore(state, digest) : await finishPart(part, state, digest)
       if (result === undefined && state.received === 0) {
@@ -54,40 +62,28 @@ export function createFinishing({
   }
 }
 
-/** @param part where the file is, if a failed sync is to remove it */
+/** @param isFinished it has its last name already */
 async function syncAndClose(
-  file: number,
+  part: PartFile,
   { object, received }: UploadState,
-  part?: string,
+  isFinished: boolean,
 ): Promise<ObjectStat> {
   try {
-    await syncOrRemove(file, part)
+    await part.synced()
     // What was synced this moment waits for no disk: two trips to the thread pool would cost more than the calls.
-    let stats = fstatSync(file)
+    let stats = fstatSync(part.file)
     if (stats.size < received) {
       throw new LostBytesError(object.id, `of ${received} bytes received earlier, ${stats.size} are left`)
     }
     if (stats.size > received) {
-      if (part === undefined) throw new LostBytesError(object.id, 'it is finished with more bytes')
-      await truncateFile(file, received)
-      await syncOrRemove(file, part)
-      stats = fstatSync(file)
+      if (isFinished) throw new LostBytesError(object.id, 'it is finished with more bytes')
+      await truncateFile(part.file, received)
+      part.written()
+      await part.synced()
+      stats = fstatSync(part.file)
     }
     return { size: received, stamp: stampOf(stats) }
   } finally {
-    closeSync(file)
-  }
-}
-
-/**
- * After a failed sync the system may have dropped the bytes, and the next sync would say that all is well
- * (Linux marks the pages clean): they can't be trusted any more, and the upload has to begin again.
- */
-async function syncOrRemove(file: number, part: string | undefined): Promise<void> {
-  try {
-    await syncData(file)
-  } catch (error) {
-    if (part !== undefined) await unlink(part).catch(() => undefined)
-    throw error
+    part.closeSynced()
   }
 }

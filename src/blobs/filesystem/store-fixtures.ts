@@ -26,7 +26,6 @@ export async function temporaryStore(
     return store
   }
   t.after(async () => {
-    assert.deepEqual(await openUnder(root, '.part'), [], 'a file that grows is left open')
     for (const store of stores) await store.close()
     assert.deepEqual(await openUnder(root), [], 'something is left open after close')
     await rm(root, { recursive: true, force: true })

@@ -27,6 +27,7 @@ import { findFinished, listObjects } from './listing.ts'
 import { mostOpenFiles } from './most-open-files.ts'
 import { createNames, type Names } from './names.ts'
 import { createOpenFiles } from './open-files.ts'
+import { createOpenParts } from './open-parts.ts'
 import { createReading } from './reading.ts'
 
 export type FilesystemOptions = {
@@ -41,6 +42,10 @@ export type FilesystemOptions = {
   openFiles?: number
   openFilesIdleMs?: number
 }
+
+/** Uploads whose file stays open between their requests, and for how long. */
+const OPEN_PARTS = 128
+const OPEN_PARTS_IDLE_MS = 30_000
 
 /** @throws if the folders cannot be made or synced */
 export async function createFilesystemBlobStore({
@@ -58,10 +63,12 @@ export async function createFilesystemBlobStore({
   const cache = createBytesCache(cacheBytes)
   const files = createOpenFiles({ limit: openFiles ?? (await mostOpenFiles()), idleMs })
   const buffers = createReadBuffers()
+  const parts = createOpenParts({ limit: OPEN_PARTS, idleMs: OPEN_PARTS_IDLE_MS })
 
   const remove = async (object: StoredObject): Promise<RemoveResult> => {
     cache.drop(object.id)
     files.drop(object.id)
+    parts.drop(object.id)
     try {
       for (const path of await pathsOf(names, object)) await ifThere(unlink(path))
       return { id: object.id, removed: true }
@@ -73,9 +80,9 @@ export async function createFilesystemBlobStore({
     ...createReading({ names, cache, cacheBytes, files, buffers, smallBlobBytes, log }),
     plan: (object) => ({ object, received: 0 }),
     createHash: (algorithm, hint) => hashing.createHash(algorithm, hint),
-    ...createAppending({ names, folders, hashing }),
+    ...createAppending({ names, folders, hashing, parts }),
     reread: (state, first = 0) => reread(names, buffers, state, first),
-    ...createFinishing({ names, folders }),
+    ...createFinishing({ names, folders, parts }),
     async remove(objects) {
       const results: RemoveResult[] = []
       for (const object of objects) results.push(await remove(object))
@@ -88,6 +95,7 @@ export async function createFilesystemBlobStore({
     probe: () => probe(names),
     async close() {
       await hashing.close()
+      await parts.close()
       await files.close()
       await folders.close()
     },
