@@ -46,6 +46,11 @@ export type Transaction = {
   readonly journal?: readonly JournalEntry[]
   /** It makes room (deletes, cancels), so it may use the reserve that is kept for a full disk. */
   readonly frees?: boolean
+  /**
+   * False: it has to outlive a kill, not a power cut, so that no sync is waited for; the next one that is covers it.
+   * Nothing that a client was told is stored may rest on it.
+   */
+  readonly synced?: false
   /** Nobody waits for it: it goes behind what requests write. */
   readonly background?: boolean
 }

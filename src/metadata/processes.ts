@@ -25,6 +25,7 @@ export async function beat(db: Db, processId: string, now: number): Promise<void
     steps: [{ statement: BEAT }, { statement: FORGET_DEAD }],
     params: { processId, now, before: now - FORGET_AFTER_MS },
     touches: [],
+    synced: false,
   })
 }
 

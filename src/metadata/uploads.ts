@@ -1,5 +1,6 @@
 /**
- * Uploads are rows: they survive a restart and any process can go on with them. Each request that writes claims the
+ * Uploads are rows: they survive a restart and any process can go on with them. What begins one, and what it has
+ * received, need not outlive a power cut, nor do its bytes before the commit of the blob. Each request that writes claims the
  * row by raising its version; all its later writes carry that version, so the last claimant wins and a loser cannot
  * commit.
  */
@@ -117,6 +118,7 @@ export async function createUpload(
     steps: [{ statement: CREATE, expect: 1 }],
     params: { ...rest, uploadId: uploadIdToBytes(id), repositoryId: repository.id },
     touches: [],
+    synced: false,
   })
   return outcome.done
 }
@@ -203,6 +205,7 @@ export async function renewUpload(db: Db, id: string, version: number, now: numb
     steps: [{ statement: RENEW, expect: 1 }],
     params: { uploadId: uploadIdToBytes(id), version, now, heldUntil: now + CLAIM_MS },
     touches: [],
+    synced: false,
   })
   return outcome.done
 }
@@ -249,6 +252,7 @@ export async function saveUpload(
       now: saved.now,
     },
     touches: [],
+    synced: false,
   })
   if (outcome.done) return 'saved'
   return saved.isUnplanned && outcome.missed === 0 ? 'too late' : 'taken over'

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Step, Transaction } from '../database.ts'
 import { type Applied, createApplier } from './apply.ts'
@@ -94,3 +97,25 @@ test('a process that forgets its row leaves none behind', () =>
     apply({ steps: [{ statement: forget, expect: 1 }], params: {}, touches: [] })
     assert.deepEqual(db.prepare('SELECT * FROM processes').all(), [])
   }))
+
+test('a commit is synced unless all of its members can do without', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'berth-apply-'))
+  const db = openDatabase(join(folder, 'metadata.db'))
+  db.exec('CREATE TABLE parents (id INTEGER PRIMARY KEY) STRICT')
+  const applier = createApplier({ db, processId: 'p', makeRoom: () => false })
+  const synced = (...transactions: Transaction[]): unknown => {
+    assert.deepEqual(
+      kinds(applier.apply(transactions)),
+      transactions.map(() => 'done'),
+    )
+    return db.prepare('PRAGMA synchronous').get()?.['synchronous'] === 2
+  }
+  const without = (id: number): Transaction => ({ ...of(id, INSERT), synced: false })
+  assert.equal(synced(without(1)), false)
+  assert.equal(synced(without(2), without(3)), false)
+  assert.equal(synced(of(4, INSERT)), true)
+  assert.equal(synced(without(5)), false)
+  assert.equal(synced(without(6), of(7, INSERT), without(8)), true)
+  db.close()
+  rmSync(folder, { recursive: true })
+})

@@ -13,7 +13,7 @@ export type Applied =
   | { kind: 'failed'; message: string }
 
 type Applier = {
-  /** One commit for all of them; the answers are in order, and durable when this returns. */
+  /** One commit for all of them; the answers are in order, and durable when this returns, if one of them has to be. */
   apply(transactions: readonly Transaction[]): Applied[]
 }
 
@@ -103,8 +103,11 @@ export function createApplier(options: {
      ON CONFLICT (id) DO UPDATE SET seq = seq + 1`,
   )
 
+  const setSynced = createSyncSwitch(db)
+
   /** @returns the members' answers, or the one that ended the transaction for all of them */
   function commitTogether(transactions: readonly Transaction[]): Applied[] | Applied {
+    setSynced(transactions.some(({ synced }) => synced !== false))
     db.exec('BEGIN IMMEDIATE')
     try {
       // Counted first, so that a process which forgets its own row leaves none behind.
@@ -153,6 +156,16 @@ export function createApplier(options: {
       }
       return transactions.map(commitAlone)
     },
+  }
+}
+
+/** Whether commits wait for a sync of the log. Each sync covers all that was committed before. */
+function createSyncSwitch(db: DatabaseSync): (isOn: boolean) => void {
+  let now: boolean | undefined
+  return (isOn) => {
+    if (isOn === now) return
+    db.exec(`PRAGMA synchronous = ${isOn ? 'FULL' : 'NORMAL'}`)
+    now = isOn
   }
 }
 
