@@ -7,7 +7,7 @@ import type { Exchange } from './content/exchange.ts'
 import { verify } from './content/verify.ts'
 import { cpuSeconds, residentMebibytes } from './machine/cpu.ts'
 import { processorOfClient, type Mode } from './machine/pin.ts'
-import { removePushed, settle } from './machine/reclaim.ts'
+import { removePushed, settle, touchMemory } from './machine/reclaim.ts'
 import type { Running } from './peers/running.ts'
 import { tokenFrom } from './peers/token.ts'
 import type { Outcome } from './results.ts'
@@ -155,6 +155,7 @@ async function runPush(cell: Cell, load: Load & { kind: 'push' | 'image' }): Pro
     await cell.client.push(cell.server, { ...warm, seed: `warm-${cell.seed}`.slice(0, 40), count: 2 })
   }
   await settle(running.folder)
+  touchMemory(running.folder, size * count * (isImage ? load.layers : 1))
   const since = Date.now()
   const measured = await withCpu(cell, () =>
     cell.client.push(cell.server, { ...work, seed: cell.seed, count }),
@@ -180,6 +181,8 @@ async function together<T extends readonly unknown[]>(all: {
 const PROBE_MS = 5
 /** Times as long as other cells. */
 const MIXED = 2
+/** Bytes that are pushed in a second, at most. */
+const FASTEST_PUSH = 1e9
 
 /** The pulls are the figure; the pushes, and how long a small request waits beside both, stand in `also`. */
 async function runMixed(cell: Cell, load: Load & { kind: 'mixed' }): Promise<Outcome> {
@@ -191,6 +194,7 @@ async function runMixed(cell: Cell, load: Load & { kind: 'mixed' }): Promise<Out
   const requests = requestsFile(cell, load.asked(cell.content))
   await warmUp(cell, requests, connections)
   await settle(running.folder)
+  touchMemory(running.folder, seconds * FASTEST_PUSH)
   const since = Date.now()
   const { pushers, size } = load
   const push = { connections: pushers, shape: 'patch', repository: PUSHED, seed: cell.seed, size } as const

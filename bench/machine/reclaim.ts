@@ -1,6 +1,6 @@
 /** Keeps a long run from filling the disk, and one side's writes from slowing the next. */
 import { execFile } from 'node:child_process'
-import { readdirSync, rmSync, statSync, type Dirent } from 'node:fs'
+import { closeSync, openSync, readdirSync, rmSync, statSync, writeSync, type Dirent } from 'node:fs'
 import { join } from 'node:path'
 
 /**
@@ -35,4 +35,23 @@ export function settle(folder: string): Promise<void> {
   return new Promise((resolve) => {
     execFile('sync', ['-f', folder], () => resolve())
   })
+}
+
+const PIECE = 1024 * 1024
+
+/**
+ * Writes as many bytes to a file as are to be measured next, and removes it. Memory that the host of a virtual machine
+ * has not given to it yet, or has taken back, costs whoever writes to it first up to ten times what the copy costs: a
+ * lottery, which no side is to draw in.
+ */
+export function touchMemory(folder: string, bytes: number): void {
+  const path = join(folder, 'touched')
+  const piece = Buffer.alloc(PIECE, 1)
+  const file = openSync(path, 'w')
+  try {
+    for (let left = bytes; left > 0; left -= PIECE) writeSync(file, piece, 0, Math.min(left, PIECE))
+  } finally {
+    closeSync(file)
+    rmSync(path, { force: true })
+  }
 }

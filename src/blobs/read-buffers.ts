@@ -1,8 +1,8 @@
 /**
  * The memory into which blobs are read on their way out, used again and again. One reader by itself gets large pieces,
- * since each costs a trip to the thread pool; several share the processor's cache, which smaller ones leave warm; with
- * many they become smaller still, so that 200 readers cost less than 24 MiB. What a stalled client holds stops counting
- * after a second, once over: others are served as before, and all of it stays below 44 MiB.
+ * since each costs a trip to the thread pool; a few get half of that, and several share the processor's cache, which
+ * smaller ones leave warm; with many they become smaller still, so that 200 readers cost less than 32 MiB. What a stalled
+ * client holds stops counting after a second, once over: others are served as before, and all of it stays below 60 MiB.
  */
 export type Lease = {
   readonly bytes: Uint8Array<ArrayBuffer>
@@ -36,10 +36,12 @@ const TIERS = [
   { size: 16 * KIB, from: 0, most: Infinity },
   { size: 64 * KIB, from: 16 * KIB + 1, most: 32 },
   { size: 512 * KIB, from: 64 * KIB + 1, most: 24 },
+  { size: 1 * MIB, from: 2 * MIB, most: 8 },
   { size: 2 * MIB, from: 4 * MIB, most: 2 },
 ] as const
-/** Pieces of 512 KiB: with as many out there is more than one reader. */
+/** Pieces of 512 KiB and 1 MiB: with as many out there is more than one reader, and there are more than a few. */
 const SEVERAL = 2
+const MORE_THAN_A_FEW = 8
 /** With as many out there is no room for reading ahead. */
 const MANY = 16
 /** Milliseconds after which a buffer is held by a client that does not read. */
@@ -55,9 +57,14 @@ export function createReadBuffers(): ReadBuffers {
     free: [],
   }))
 
-  const [smallest, , usual, largest] = tiers as [Tier, Tier, Tier, Tier]
+  const [smallest, , usual, large, largest] = tiers as [Tier, Tier, Tier, Tier, Tier]
+  const piecesOut = (): number => usual.out.size + large.out.size
+  const isAllowed = (tier: Tier): boolean => {
+    if (tier === largest) return piecesOut() < SEVERAL
+    return tier !== large || piecesOut() < MORE_THAN_A_FEW
+  }
   const isFree = (tier: Tier): boolean =>
-    (tier !== largest || usual.out.size < SEVERAL) && (tier.out.size < tier.most || setStalledAside(tier))
+    isAllowed(tier) && (tier.out.size < tier.most || setStalledAside(tier))
   const pick = (wanted: number): Tier =>
     tiers.findLast((tier) => wanted >= tier.from && isFree(tier)) ?? smallest
   return {
@@ -75,7 +82,7 @@ export function createReadBuffers(): ReadBuffers {
       }
       return { bytes, giveBack: () => end(true), abandon: () => end(false) }
     },
-    plenty: () => usual.out.size < MANY,
+    plenty: () => piecesOut() < MANY,
   }
 }
 
