@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, rmSync, symlinkSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { mock, type TestContext } from 'node:test'

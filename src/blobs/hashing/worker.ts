@@ -2,16 +2,20 @@
 import { readSync, writeSync } from 'node:fs'
 import type { Hash } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
+import { stepBack } from '../../lib/step-back.ts'
 import { createDigestHash, type Digest, type DigestAlgorithm } from '../../oci/digest.ts'
 import type { FromWorker, Job, Order, SentError, ToWorker, WorkerData } from './messages.ts'
 
 type Running = { algorithm: DigestAlgorithm; hash: Hash; mark: Hash | undefined }
 
 const PREFIX_BUFFER = 256 * 1024
+/** Whoever pushes a gigabyte can wait a little; whoever asks for a manifest should not, on a machine of two cores. */
+const NICENESS = 10
 
 const memory = new Uint8Array((workerData as WorkerData).memory)
 const hashes = new Map<number, Running>()
 
+stepBack(NICENESS)
 parentPort?.on('message', (message: ToWorker) => {
   if (!('job' in message)) return obey(message)
   parentPort?.postMessage(answer(message))
