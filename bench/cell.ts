@@ -11,7 +11,8 @@ import { removePushed, settle, touchMemory } from './machine/reclaim.ts'
 import type { Running } from './peers/running.ts'
 import { tokenFrom } from './peers/token.ts'
 import type { Outcome } from './results.ts'
-import { PROBE_P99, type Load, type Row } from './rows/row.ts'
+import { watchLoop, type LoopDelay } from './machine/watch-loop.ts'
+import { LOOP_P99, PROBE_P99, type Load, type Row } from './rows/row.ts'
 import { createClient, writeRequests, type Client, type PushShape } from './tools/client.ts'
 import type { Asked, Figures, Server } from './tools/figures.ts'
 import type { Tools } from './tools/tools.ts'
@@ -177,6 +178,12 @@ async function together<T extends readonly unknown[]>(all: {
   return (await Promise.all(all)) as unknown as T
 }
 
+const lateness = ({ p50, p99, max }: LoopDelay): Record<string, number> => ({
+  'loop p50 ms': p50,
+  [LOOP_P99]: p99,
+  'loop max ms': max,
+})
+
 /** How often a request is sent that shows how long others have to wait: for what event loops do in one go. */
 const PROBE_MS = 5
 /** Times as long as other cells. */
@@ -198,6 +205,7 @@ async function runMixed(cell: Cell, load: Load & { kind: 'mixed' }): Promise<Out
   const since = Date.now()
   const { pushers, size } = load
   const push = { connections: pushers, shape: 'patch', repository: PUSHED, seed: cell.seed, size } as const
+  const endWatch = running.peer.tellsLoopDelay === true ? watchLoop(running) : undefined
   const [[pulled, pushed, probed], cpu] = await withCpu(cell, () =>
     together([
       client.pull(server, { requests, connections, seconds }),
@@ -205,6 +213,7 @@ async function runMixed(cell: Cell, load: Load & { kind: 'mixed' }): Promise<Out
       client.probe(server, { everyMs: PROBE_MS, seconds }),
     ]),
   )
+  const late = await endWatch?.()
   removePushed(running.folder, size, since)
   await settle(running.folder)
   return {
@@ -216,6 +225,7 @@ async function runMixed(cell: Cell, load: Load & { kind: 'mixed' }): Promise<Out
       'probe p50 ms': probed.p50,
       [PROBE_P99]: probed.p99,
       'probe max ms': probed.max,
+      ...(late && lateness(late)),
       'processors busy': cpu / Math.max(pulled.seconds, pushed.seconds),
     },
   }

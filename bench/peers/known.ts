@@ -1,6 +1,7 @@
 /** Berth and the registries that the benchmark knows how to start, each in comparable settings: no log of requests. */
 import { programPath } from '../../test/lib/prerequisite.ts'
 import { readVersion } from '../../src/version.ts'
+import { loopDelayEnv, loopDelayFlags } from '../machine/watch-loop.ts'
 import { firstLine, outputOf } from '../tools/tools.ts'
 import type { Around, Launch, Peer } from './peer.ts'
 
@@ -58,9 +59,17 @@ function berth(name: string, more: More = {}): Peer {
     version: `Berth ${readVersion()}, Node ${process.version}`,
     configuration: configuration.join(', '),
     hasTls: true,
+    tellsLoopDelay: true,
     ...(more.rules && { credentials: ADMINISTRATOR }),
-    launch: (around) =>
-      fromFile(process.execPath, [...FLAGS, MAIN, 'serve'], distributionFile(around, more), around.folder),
+    launch: (around) => ({
+      ...fromFile(
+        process.execPath,
+        [...FLAGS, ...loopDelayFlags(), MAIN, 'serve'],
+        distributionFile(around, more),
+        around.folder,
+      ),
+      env: loopDelayEnv(around.folder),
+    }),
   }
 }
 

@@ -22,6 +22,8 @@ export type Peer = {
   /** In a few words, for the report. */
   configuration: string
   hasTls: boolean
+  /** It was started with what `watchLoop` needs. */
+  tellsLoopDelay?: boolean
   /**
    * Whoever may do everything there, where not everybody may: they sign in for what is not measured, and what is
    * measured sends a token of theirs.

@@ -49,8 +49,12 @@ export type LossGoal = {
 }
 export type Goal = LeadGoal | MostGoal | LossGoal
 
-/** Milliseconds: what one in a hundred small requests waits beside a load, at least. */
+/**
+ * Milliseconds: what one in a hundred small requests waits beside a load, at least; and how late one in a hundred turns
+ * of Berth's event loop is. The first one has all that the machine's clients take from it, too.
+ */
 export const PROBE_P99 = 'probe p99 ms'
+export const LOOP_P99 = 'loop p99 ms'
 
 export type Row = {
   name: string
