@@ -25,7 +25,7 @@ export type PartFile = {
 export function createPartFile(file: number, path?: string, syncData = syncDataOf): PartFile {
   let writes = 1 // What others left in the file counts, too.
   let covered = 0
-  let failure: unknown
+  let failure: Error | undefined
   let running: Promise<void> | undefined
 
   const sync = async (): Promise<void> => {
@@ -34,7 +34,7 @@ export function createPartFile(file: number, path?: string, syncData = syncDataO
       await syncData(file)
       covered = before
     } catch (error) {
-      failure ??= error
+      failure ??= error as Error
       if (path !== undefined) await unlink(path).catch(() => undefined)
     } finally {
       running = undefined
