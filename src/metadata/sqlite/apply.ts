@@ -92,6 +92,8 @@ export function createApplier(options: {
   db: DatabaseSync
   /** Its share of the commits is counted, so that processes tell their own from others'. */
   processId: string
+  /** There is no disk to wait for. */
+  isInMemory?: boolean
   /** Called when the disk is full and a transaction that frees space is waiting; true: worth another try. */
   makeRoom: (attempt: number) => boolean
 }): Applier {
@@ -103,7 +105,7 @@ export function createApplier(options: {
      ON CONFLICT (id) DO UPDATE SET seq = seq + 1`,
   )
 
-  const setSynced = createSyncSwitch(db)
+  const setSynced = options.isInMemory === true ? () => {} : createSyncSwitch(db)
 
   /** @returns the members' answers, or the one that ended the transaction for all of them */
   function commitTogether(transactions: readonly Transaction[]): Applied[] | Applied {

@@ -42,7 +42,7 @@ export function outcomeOf(applied: Applied): Outcome {
 
 /** For a database in memory, which only one connection can see. */
 export function createInlineWriter(db: DatabaseSync, processId: string): Writer {
-  const applier = createApplier({ db, processId, makeRoom: () => false })
+  const applier = createApplier({ db, processId, isInMemory: true, makeRoom: () => false })
   return {
     write: async (transaction) => outcomeOf(applier.apply([transaction])[0] as Applied),
     refill: () => undefined,

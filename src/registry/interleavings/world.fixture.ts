@@ -47,7 +47,12 @@ const NOT_COMPARED = new Set(['manifests.bytes'])
 export function createWorld({ altered = (same) => same, foreignKeys = true }: WorldOptions = {}): World {
   const connection = openDatabase(':memory:')
   if (!foreignKeys) connection.exec('PRAGMA foreign_keys = OFF')
-  const applier = createApplier({ db: nested(connection), processId: 'world', makeRoom: () => false })
+  const applier = createApplier({
+    db: nested(connection),
+    processId: 'world',
+    isInMemory: true,
+    makeRoom: () => false,
+  })
   const prepared = new Map<string, StatementSync>()
   const content = connection.prepare(contentQuery(connection))
   let time = START
