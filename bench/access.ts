@@ -1,14 +1,12 @@
 /** What access control costs a request, and what a burst of sign-ins costs others: `node bench/access.ts --help`. */
-import { mkdtempSync, rmSync } from 'node:fs'
 import { Agent, request } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { bcrypt } from 'hash-wasm'
 import { randomBytesOf } from '../test/lib/content.ts'
 import { ADMINISTRATOR, basicOf, PATH, startSide, tokenOf, writeHtpasswd } from './access/sides.ts'
 import { BenchFailure } from './failure.ts'
+import { inFolder } from './in-folder.ts'
 import { cpuSeconds } from './machine/cpu.ts'
 import { bindTo } from './machine/pin.ts'
 import type { Running } from './peers/running.ts'
@@ -60,24 +58,20 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(HELP)
     return 0
   }
-  const folder = mkdtempSync(join(tmpdir(), 'berth-access-'))
-  const sides: Running[] = []
-  try {
-    const many = { rules: Number(values.rules), robots: Number(values.robots) }
-    sides.push(await startSide(folder, 'open', undefined))
-    sides.push(await startSide(folder, 'few', { rules: 10, robots: 10 }))
-    sides.push(await startSide(folder, 'many', many))
-    const isCheap = await compare(folder, sides, Number(values.rounds), Number(values.seconds))
-    const isCalm = await burst(folder)
-    return values.gate && !(isCheap && isCalm) ? 1 : 0
-  } catch (error) {
-    if (!(error instanceof BenchFailure)) throw error
-    process.stderr.write(`${error.message}\n`)
-    return 1
-  } finally {
-    for (const side of sides) await side.stop()
-    rmSync(folder, { recursive: true, force: true })
-  }
+  const many = { rules: Number(values.rules), robots: Number(values.robots) }
+  return inFolder('access', async (folder) => {
+    const sides: Running[] = []
+    try {
+      sides.push(await startSide(folder, 'open', undefined))
+      sides.push(await startSide(folder, 'few', { rules: 10, robots: 10 }))
+      sides.push(await startSide(folder, 'many', many))
+      const isCheap = await compare(folder, sides, Number(values.rounds), Number(values.seconds))
+      const isCalm = await burst(folder)
+      return values.gate && !(isCheap && isCalm) ? 1 : 0
+    } finally {
+      for (const side of sides) await side.stop()
+    }
+  })
 }
 
 /** CPU of each row's server per request, in the mean of the rounds; and each to the open one. */

@@ -1,7 +1,6 @@
 /** What a collection costs those who pull and push meanwhile: `node bench/collection.ts --help`. */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -11,6 +10,7 @@ import { createRegistryClient, expectStatus } from '../test/lib/registry-client.
 import { startServer, type TestServer } from '../test/lib/start-server.ts'
 import { ACTIONS, imageOf, type Latencies, REPOSITORY, startTraffic } from './collection/traffic.ts'
 import { BenchFailure } from './failure.ts'
+import { inFolder } from './in-folder.ts'
 import { cpuSeconds } from './machine/cpu.ts'
 import { short } from './report/report.ts'
 
@@ -72,17 +72,10 @@ async function main(args: readonly string[]): Promise<number> {
     seconds: Number(values.seconds),
     ...(values.rate !== undefined && { rate: Number(values.rate) }),
   }
-  const folder = mkdtempSync(join(tmpdir(), 'berth-collection-'))
-  try {
+  return inFolder('collection', async (folder) => {
     const isGood = await measure(folder, options)
     return isGood || !values.gate ? 0 : 1
-  } catch (error) {
-    if (!(error instanceof BenchFailure)) throw error
-    process.stderr.write(`${error.message}\n`)
-    return 1
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+  })
 }
 
 function configOf(root: string, { background, rate }: Options): Record<string, unknown> {

@@ -1,21 +1,20 @@
 /** How fast bytes can be sent at all: Berth beside a C program that does nothing else. `node bench/limit.ts --help`. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { blobOf, type Blob } from '../test/lib/content.ts'
 import { APP, SIZES } from './content/content.ts'
 import { createExchange } from './content/exchange.ts'
 import { pushBlob } from './content/push.ts'
-import { BenchFailure } from './failure.ts'
+import { inFolder } from './in-folder.ts'
 import { cpuSeconds } from './machine/cpu.ts'
-import { knownPeers } from './peers/known.ts'
 import type { Peer } from './peers/peer.ts'
 import { startPeer, type Running } from './peers/running.ts'
 import { short } from './report/report.ts'
 import { median } from './results.ts'
-import { createClient, type Client } from './tools/client.ts'
+import { choosePeers } from './run.ts'
+import { createClient, writeRequests, type Client } from './tools/client.ts'
 import { prepareTools } from './tools/tools.ts'
 
 const HELP = `Usage: node bench/limit.ts [OPTIONS]
@@ -54,10 +53,9 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(HELP)
     return 0
   }
-  const folder = mkdtempSync(join(tmpdir(), 'berth-limit-'))
-  try {
+  return inFolder('limit', async (folder) => {
     const names = ['berth', ...values.peers.split(',').filter(Boolean)]
-    const peers = knownPeers().filter(({ name }) => names.includes(name))
+    const peers = choosePeers({ peers: names, peerFiles: [], isQuick: false })
     const client = createClient(prepareTools(folder).client, undefined)
     const program = join(folder, 'limit')
     const source = new URL('limit/limit.c', import.meta.url).pathname
@@ -66,13 +64,7 @@ async function main(args: readonly string[]): Promise<number> {
     const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)]
     for (const load of LOADS) await measure({ folder, client, rounds, seconds, peers }, program, load)
     return 0
-  } catch (error) {
-    if (!(error instanceof BenchFailure)) throw error
-    process.stderr.write(`${error.message}\n`)
-    return 1
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+  })
 }
 
 /** The C program as a side: it answers every path with the file. */
@@ -86,28 +78,34 @@ function limitPeer(name: string, program: string, file: string, piece: number): 
   }
 }
 
-async function startSides({ folder, peers }: Work, program: string, blob: Blob): Promise<Side[]> {
+/** @param sides each is added as soon as it runs, so that whoever gave them can end it */
+async function startSides(
+  { folder, peers }: Work,
+  program: string,
+  blob: Blob,
+  sides: Side[],
+): Promise<void> {
   const file = join(folder, `blob-${blob.bytes.length}`)
   writeFileSync(file, blob.bytes)
   const limits = Object.entries(PIECES).map(([name, piece]) => limitPeer(name, program, file, piece))
-  const sides: Side[] = []
   for (const peer of [...limits, ...peers]) {
     const running = await startPeer(peer, mkdtempSync(join(folder, 'side-')))
-    const path = `/v2/${APP}/blobs/${blob.digest}`
-    sides.push({ running, path, rates: [], costs: [] })
-    if (peers.includes(peer)) await pushBlob(createExchange(running.url), APP, blob)
+    sides.push({ running, path: `/v2/${APP}/blobs/${blob.digest}`, rates: [], costs: [] })
+    if (!peers.includes(peer)) continue
+    const exchange = createExchange(running.url)
+    await pushBlob(exchange, APP, blob).finally(() => exchange.close())
   }
-  return sides
 }
 
 async function measure(work: Work, program: string, load: (typeof LOADS)[number]): Promise<void> {
   const size = SIZES[load.size]
-  const sides = await startSides(work, program, blobOf('the limit', size))
+  const sides: Side[] = []
   try {
+    await startSides(work, program, blobOf('the limit', size), sides)
     for (let round = 0; round <= work.rounds; round += 1) {
       for (const side of round % 2 === 0 ? sides : sides.toReversed()) {
         const requests = join(work.folder, 'requests')
-        writeFileSync(requests, `GET\t${side.path}\t200\t${size}\t\n`)
+        writeRequests(requests, [{ method: 'GET', path: side.path, status: 200, length: size }])
         const before = cpuSeconds(side.running.pid)
         const { connections } = load
         const pull = { requests, connections, seconds: work.seconds }

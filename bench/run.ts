@@ -18,7 +18,7 @@ import type { Row } from './rows/row.ts'
 import { firstLine, prepareTools, type Tools } from './tools/tools.ts'
 
 /** @throws BenchFailure for a name that nothing has */
-export function choosePeers(options: Options): Peer[] {
+export function choosePeers(options: Pick<Options, 'peers' | 'peerFiles' | 'isQuick'>): Peer[] {
   const given = options.peerFiles.map(readPeer)
   const known = knownPeers()
   if (options.peers.length === 0) return [...defaultPeers(known, options.isQuick), ...given]

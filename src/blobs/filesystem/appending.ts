@@ -11,18 +11,17 @@ import {
   type AppendOptions,
   type AppendResult,
   type BlobStore,
-  type ObjectId,
   type UploadState,
 } from '../blob-store.ts'
 import { createBodyReader, type BodyReader } from '../body-reader.ts'
 import { createChunkQueue, type ChunkQueue, type WaitingBytes } from '../chunk-queue.ts'
 import { HASHED_ON_MAIN_THREAD, type FileHash } from '../hashing/file-hash.ts'
 import type { Hashing } from '../hashing/hashing.ts'
-import { ifThere, openFile, statFile, truncateFile, writeAllAt } from './calls.ts'
+import { statFile, truncateFile, writeAllAt } from './calls.ts'
 import type { Folders } from './folders.ts'
 import type { Names } from './names.ts'
 import type { OpenParts } from './open-parts.ts'
-import { createPartFile, type PartFile } from './part-file.ts'
+import { makePartFile, openPartFile, type PartFile } from './part-file.ts'
 
 /** What goes to a worker at a time: while it is busy with this upload, and while it is not. */
 const BUSY_BATCH = 1024 * 1024
@@ -118,25 +117,9 @@ async function pump({ hash, reader, queue, waiting }: Flow, part: PartFile): Pro
   await hash.settle()
 }
 
-async function openPart(
-  { names, folders, parts }: Rooms,
-  { object: { id }, received }: UploadState,
-): Promise<PartFile> {
-  const path = names.part(id)
-  if (received > 0) return openAt(parts.take(id, received), path, received, id)
-  const file = await ifThere(openFile(path, 'w+'))
-  if (file !== undefined) return createPartFile(file, path)
-  await folders.restore(names.folder(id))
-  return createPartFile(await openFile(path, 'w+'), path)
-}
-
-async function openAt(
-  kept: PartFile | undefined,
-  path: string,
-  received: number,
-  id: ObjectId,
-): Promise<PartFile> {
-  const part = kept ?? (await openAgain(path))
+async function openPart(rooms: Rooms, { object: { id }, received }: UploadState): Promise<PartFile> {
+  if (received === 0) return makePartFile(rooms, id)
+  const part = rooms.parts.take(id, received) ?? (await openPartFile(rooms.names.part(id)))
   if (part === undefined) throw new LostBytesError(id, `the ${received} bytes received earlier are gone`)
   try {
     const { size, nlink } = await statFile(part.file)
@@ -150,11 +133,6 @@ async function openAt(
     await part.close()
     throw error
   }
-}
-
-async function openAgain(path: string): Promise<PartFile | undefined> {
-  const file = await ifThere(openFile(path, 'r+'))
-  return file === undefined ? undefined : createPartFile(file, path)
 }
 
 /** The append failed already; what fails here too is made good by the next append, which cuts off what it finds. */

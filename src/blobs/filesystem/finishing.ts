@@ -10,7 +10,7 @@ import { ifThere, openFile, stampOf, truncateFile } from './calls.ts'
 import type { Folders } from './folders.ts'
 import type { Names } from './names.ts'
 import type { OpenParts } from './open-parts.ts'
-import { createPartFile, type PartFile } from './part-file.ts'
+import { createPartFile, makePartFile, openPartFile, type PartFile } from './part-file.ts'
 
 export function createFinishing({
   names,
@@ -21,18 +21,6 @@ export function createFinishing({
   folders: Pick<Folders, 'sync' | 'restore'>
   parts: Pick<OpenParts, 'take'>
 }): Pick<BlobStore, 'finish'> {
-  const openedPart = async (path: string, flags: string): Promise<PartFile | undefined> => {
-    const file = await ifThere(openFile(path, flags))
-    return file === undefined ? undefined : createPartFile(file, path)
-  }
-  /** An upload without a byte never made a file. */
-  const makeEmpty = async ({ object: { id } }: UploadState): Promise<PartFile> => {
-    const path = names.part(id)
-    const part = await openedPart(path, 'w+')
-    if (part !== undefined) return part
-    await folders.restore(names.folder(id))
-    return createPartFile(await openFile(path, 'w+'), path)
-  }
   /** Whoever got it there may have died before the folder was synced. */
   const finishedBefore = async (state: UploadState, digest: Digest): Promise<ObjectStat | undefined> => {
     const file = await ifThere(openFile(names.finished(state.object.id, digest), 'r+'))
@@ -49,11 +37,12 @@ export function createFinishing({
   return {
     async finish(state, digest) {
       const { id } = state.object
-      const part = parts.take(id, state.received) ?? (await openedPart(names.part(id), 'r+'))
+      const part = parts.take(id, state.received) ?? (await openPartFile(names.part(id)))
       let result =
         part === undefined ? await finishedBefore(state, digest) : await finishPart(part, state, digest)
       if (result === undefined && state.received === 0) {
-        result = await finishPart(await makeEmpty(state), state, digest)
+        // An upload without a byte never made a file.
+        result = await finishPart(await makePartFile({ names, folders }, id), state, digest)
       }
       if (result === undefined) throw new LostBytesError(id, 'the bytes received earlier are gone')
       await folders.sync(names.folder(id))

@@ -5,7 +5,10 @@
  */
 import { closeSync } from 'node:fs'
 import { unlink } from 'node:fs/promises'
-import { closeFile, syncData as syncDataOf } from './calls.ts'
+import type { ObjectId } from '../blob-store.ts'
+import { closeFile, ifThere, openFile, syncData as syncDataOf } from './calls.ts'
+import type { Folders } from './folders.ts'
+import type { Names } from './names.ts'
 
 export type PartFile = {
   readonly file: number
@@ -58,4 +61,22 @@ export function createPartFile(file: number, path?: string, syncData = syncDataO
       await closeFile(file)
     },
   }
+}
+
+/** Undefined: there is no such file. */
+export async function openPartFile(path: string): Promise<PartFile | undefined> {
+  const file = await ifThere(openFile(path, 'r+'))
+  return file === undefined ? undefined : createPartFile(file, path)
+}
+
+/** An empty one, in a folder that is made again where it is missing. */
+export async function makePartFile(
+  { names, folders }: { names: Names; folders: Pick<Folders, 'restore'> },
+  id: ObjectId,
+): Promise<PartFile> {
+  const path = names.part(id)
+  const file = await ifThere(openFile(path, 'w+'))
+  if (file !== undefined) return createPartFile(file, path)
+  await folders.restore(names.folder(id))
+  return createPartFile(await openFile(path, 'w+'), path)
 }
