@@ -5,7 +5,7 @@ import { referencePage } from '../src/config/reference.ts'
 
 const STEPS: readonly [name: string, command: readonly string[]][] = [
   ['types', ['tsc', '-p', '.']],
-  ['lint', ['oxlint', '--type-aware', '--deny-warnings', 'src', 'test', 'bench']],
+  ['lint', ['oxlint', '--type-aware', '--deny-warnings', 'src', 'test', 'bench', 'deploy']],
   ['format', ['prettier', '--check', '--log-level', 'warn', '.']],
   ['walls', [process.execPath, '--test', '--test-reporter', 'dot', 'test/rooms.test.ts']],
 ]

@@ -48,6 +48,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'registry/search-names.ts',
   ],
   backup: ['oci', 'lib', 'metadata', 'blobs/blob-store.ts'],
+  // A registry spoken to over HTTP.
+  upstream: ['oci', 'lib'],
   serving: ['oci', 'lib'],
   // The language of rules is one, in the file and everywhere.
   config: ['oci', 'lib', 'auth/names.ts', 'auth/rules/pattern.ts', 'auth/rules/who.ts'],
@@ -63,6 +65,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'jobs',
     'takeover',
     'backup',
+    'upstream',
     'server.ts',
     'server-rules.ts',
     'storage.ts',

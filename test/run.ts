@@ -6,6 +6,7 @@
  *   node test/run.ts conformance    the protocol, as its users can check any registry
  *   node test/run.ts access         who may do what
  *   node test/run.ts takeover       folders of CNCF Distribution, there and back
+ *   node test/run.ts deploy         the image, compose files, Kubernetes manifests, documented commands
  *   node test/run.ts clients        real clients
  *   node test/run.ts slow           the full counts: kills, power cuts, fuzzing
  *   node test/run.ts FILE...        these files
@@ -25,6 +26,8 @@ const GROUPS: Record<string, readonly string[]> = {
   compat: ['test/compat/**/*.test.ts'],
   takeover: ['test/takeover/**/*.test.ts'],
   bench: ['bench/**/*.test.ts'],
+  // The image, compose files, Kubernetes manifests, and what the pages tell readers to type.
+  deploy: ['deploy/**/*.test.ts', 'test/deploy/**/*.test.ts'],
 }
 const ALL = [
   'unit',
@@ -35,11 +38,12 @@ const ALL = [
   'takeover',
   'bench',
   'package',
+  'deploy',
   'clients',
   'durability',
 ]
 /** Heavy tests share one machine's disk and cores: one file at a time there. */
-const ALONE: ReadonlySet<string> = new Set(['clients', 'durability'])
+const ALONE: ReadonlySet<string> = new Set(['deploy', 'clients', 'durability'])
 
 const asked = process.argv.slice(2)
 const isSlow = asked[0] === 'slow'

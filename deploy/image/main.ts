@@ -1,0 +1,2 @@
+/** `npm run image`. */
+throw new Error('npm run image: being built')
