@@ -99,7 +99,9 @@ async function serve(loaded: Reloadable & LoadedConfig, io: Io): Promise<number>
 function sayHello(server: RunningServer, { config, file }: LoadedConfig, log: Logger): void {
   const host = (config.http.host ?? server.url).replace(/^https?:\/\//, '')
   const data = server.dataFolder === undefined ? 'in memory, gone at the end' : `in ${server.dataFolder}`
-  log.info(`listening on ${server.url}, data ${data}${file === undefined ? '' : `, configured by ${file}`}`)
+  log.info(
+    `Berth ${readVersion()} listening on ${server.url}, data ${data}${file === undefined ? '' : `, configured by ${file}`}`,
+  )
   if (config.storage.maintenance.readonly.enabled) {
     log.info(`${server.welcome}. Read-only: nothing can be pushed or deleted`)
     return

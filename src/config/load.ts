@@ -100,7 +100,17 @@ function readConfigFile(path: string | undefined, readFile: (path: string) => st
     }
     return readText(text, file)
   }
-  return { mistakes: [{ file: path, path: '', message: `cannot be read: ${reasonOf(failure)}` }] }
+  return {
+    mistakes: [{ file: path, path: '', message: `cannot be read: ${reasonOf(failure)}${hint(failure)}` }],
+  }
+}
+
+/** What most often is behind it in a container. */
+function hint(failure: unknown): string {
+  const code = failure instanceof Error && 'code' in failure ? failure.code : undefined
+  if (code === 'EISDIR')
+    return ', not a file. Engines make one where the file of a -v is not there on the host: remove that folder and put the file in its place'
+  return code === 'EACCES' ? ` (${process.geteuid?.() ?? 'its number is not known'}): chmod a+r` : ''
 }
 
 function readText(text: string, file: string): ReadFile {

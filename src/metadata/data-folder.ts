@@ -1,6 +1,7 @@
 /** Whether a folder may become, or already is, a Berth data folder. */
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
 import { DatabaseRefusedError } from './database.ts'
+import { notWritableText } from './not-writable.ts'
 
 /** Everything of Berth's own lies below this folder of the data folder. */
 export const OWN_FOLDER = 'berth'
@@ -31,13 +32,10 @@ function explain(root: string, error: unknown): unknown {
       )
     case 'EACCES':
     case 'EPERM':
-      return new DatabaseRefusedError(
-        `the data folder ${root} cannot be written by this user (${process.getuid?.() ?? 'unknown'}): change its owner, or run as the user that owns it`,
-        { cause: error },
-      )
+      return new DatabaseRefusedError(`the data folder ${root} ${notWritableText(root)}`, { cause: error })
     case 'EROFS':
       return new DatabaseRefusedError(
-        `the data folder ${root} lies on a file system that is mounted read-only: mount it so that it can be written`,
+        `the data folder ${root} lies on a file system that is mounted read-only: mount it so that it can be written (docker run -v: without :ro at the end)`,
         { cause: error },
       )
     default:

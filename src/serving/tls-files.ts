@@ -33,9 +33,9 @@ async function readPem(setting: string, path: string): Promise<Buffer> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     const why = {
-      ENOENT: 'there is no such file',
+      ENOENT: 'there is no such file; in a container: is its folder mounted (-v FOLDER:PATH)?',
       EACCES: 'no permission to read it',
-      EISDIR: 'it is a folder',
+      EISDIR: 'it is a folder; engines make one where the file of a -v is not there on the host',
     }
     throw new ListenError(`${setting}: cannot read ${path}: ${why[code as 'ENOENT'] ?? code}`, {
       cause: error,

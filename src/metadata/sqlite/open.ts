@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { DatabaseRefusedError } from '../database.ts'
 import { hasContent } from '../lost-database.ts'
 import { MIGRATIONS } from '../migrations/migrations.ts'
+import { firstNotWritable, notWritableText } from '../not-writable.ts'
 import { createPrivateFile, makePrivate } from '../private-file.ts'
 import { isFull } from './apply.ts'
 import { type Ballast, withRoom } from './ballast.ts'
@@ -84,7 +85,7 @@ export function openDatabase(path: string, options: OpenOptions = {}): DatabaseS
     }
     return withRoom(options.ballast, () => openOnce(path, options))
   } catch (error) {
-    throw explain(error)
+    throw explain(error, path)
   }
 }
 
@@ -209,41 +210,43 @@ function refuseWhileOthersRun(db: DatabaseSync, gone: readonly string[]): void {
   )
 }
 
+/** https://www.sqlite.org/rescode.html */
+const READ_ONLY = 8
+const CANNOT_OPEN = 14
 const UNUSABLE_FOLDER: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'])
 
-function explain(error: unknown): unknown {
+function explain(error: unknown, path: string): unknown {
   const { errcode, message, code } = error as Error & { errcode?: number; code?: string }
+  const refused = (text: string) =>
+    new DatabaseRefusedError(`the metadata database ${text}`, { cause: error })
   if (isFull(error as Error) || code === 'ENOSPC') {
     return new DatabaseRefusedError(
-      'there is no room on the disk to open the metadata database: free a few megabytes and start again',
+      `there is no room on the disk to open the metadata database ${path}: free a few megabytes and start again`,
       { cause: error },
     )
   }
-  if (code !== undefined && UNUSABLE_FOLDER.has(code)) {
-    return new DatabaseRefusedError(
-      `the metadata database cannot be written (${code}): check what its folder is, who owns it and whether it is mounted read-only`,
-      { cause: error },
-    )
-  }
-  switch (errcode === undefined ? undefined : errcode & 0xff) {
+  const isRefused = code !== undefined && UNUSABLE_FOLDER.has(code)
+  switch (isRefused ? CANNOT_OPEN : errcode === undefined ? undefined : errcode & 0xff) {
     case 5:
     case 6:
-      return new DatabaseRefusedError(
-        'the metadata database is locked by another program; end that one (a backup? an sqlite3 shell?) and start again',
-        { cause: error },
+      return refused(
+        'is locked by another program; end that one (a backup? an sqlite3 shell?) and start again',
       )
     case 11:
     case 26:
-      return new DatabaseRefusedError(
-        `the metadata database is damaged (${message}): end every Berth on this folder and run "berth rebuild", which makes it again and keeps the damaged one aside`,
-        { cause: error },
+      return refused(
+        `is damaged (${message}): end every Berth on this folder and run "berth rebuild", which makes it again and keeps the damaged one aside`,
       )
-    case 8:
-    case 14:
-      return new DatabaseRefusedError(
-        `the metadata database cannot be written (${message}): check who owns the data folder and whether it is mounted read-only`,
-        { cause: error },
+    case READ_ONLY:
+    case CANNOT_OPEN: {
+      const files = [dirname(path), path, `${path}-wal`, `${path}-shm`]
+      const unwritable = firstNotWritable(files)
+      if (unwritable !== undefined && code !== 'EROFS')
+        return refused(`cannot be opened: ${unwritable} ${notWritableText(unwritable)}`)
+      return refused(
+        `${path} cannot be written (${isRefused ? code : message}): check what its folder is, who owns it and whether it is mounted read-only`,
       )
+    }
     default:
       return error
   }
