@@ -2,7 +2,8 @@
 # Installs what the tests drive, on Debian, as root: the clients of test/clients, and tools of test/durability and bench.
 # Quick when they are there.
 #
-#   test/clients/install.sh          what CI runs: Debian's own packages, and crane and regctl where Go is
+#   test/clients/install.sh          what CI runs: Debian's own packages, schemas of Kubernetes, and crane, regctl and
+#                                    kustomize where Go is
 #   test/clients/install.sh all      also a newer Docker, buildx, containerd, oras and cosign from a newer Debian suite,
 #                                    unpacked beside the system's, and helm and Distribution 3 where Go is (minutes)
 #
@@ -14,6 +15,9 @@ DIR=${BERTH_CLIENTS_DIR:-$HOME/.cache/berth-clients}
 SUITE=${BERTH_DEBIAN:-sid}
 CRANE=github.com/google/go-containerregistry/cmd/crane@v0.22.1
 REGCTL=github.com/regclient/regclient/cmd/regctl@v0.11.7
+KUSTOMIZE=sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
+# Schemas of Kubernetes' API, of several versions, and what compares with them.
+KUBERNETES_VALIDATE=kubernetes-validate==1.37.0
 HELM=helm.sh/helm/v4/cmd/helm@v4.3.1
 DISTRIBUTION=github.com/distribution/distribution/v3/cmd/registry@v3.1.1
 
@@ -23,8 +27,8 @@ say() { echo "install.sh: $*" >&2; }
 install_packages() {
   missing=
   for pair in skopeo:skopeo podman:podman buildah:buildah umoci:umoci busybox:busybox-static runc:runc \
-    dockerd:docker.io mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs losetup:mount python3:python3 openssl:openssl \
-    wrk:wrk strace:strace cc:gcc docker-registry:docker-registry slapd:slapd; do
+    dockerd:docker.io mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs losetup:mount python3:python3 pip3:python3-pip openssl:openssl \
+    wrk:wrk strace:strace catatonit:catatonit cc:gcc docker-registry:docker-registry slapd:slapd; do
     have "${pair%%:*}" || missing="$missing ${pair#*:}"
   done
   [ -z "$missing" ] && return 0
@@ -62,6 +66,13 @@ build_distribution() {
   rm -rf "$DIR/bin/building"
 }
 
+pip_install() {
+  [ -d "$DIR/python/$1" ] && return 0
+  say "installing $2"
+  # Into a folder of its own: nothing of the system's Python changes.
+  PIP_ROOT_USER_ACTION=ignore python3 -m pip install -q --disable-pip-version-check --target "$DIR/python" "$2"
+}
+
 unpack_newer() {
   [ -x "$DIR/newer/usr/sbin/dockerd" ] && return 0
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -1)
@@ -88,6 +99,8 @@ unpack_newer() {
 install_packages
 go_install crane $CRANE
 go_install regctl $REGCTL
+go_install kustomize $KUSTOMIZE
+pip_install kubernetes_validate $KUBERNETES_VALIDATE
 if [ "${1:-}" = all ]; then
   unpack_newer
   go_install helm $HELM
