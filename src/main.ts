@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** argv → command → exit code. */
-import { enableCompileCache } from 'node:module'
+// By its default: an older Node.js, which is told so below, ends at names that it does not export.
+import nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type { Command, Io } from './cli/command.ts'
 
@@ -78,9 +79,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
 }
 
 const OLDEST_NODE = 24
+const IS_TOO_OLD = Number(process.versions.node.split('.')[0]) < OLDEST_NODE
 
 async function main(args: readonly string[], io: Io): Promise<number> {
-  if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
+  if (IS_TOO_OLD) {
     io.stderr.write(
       `berth needs Node.js ${OLDEST_NODE} or newer; this is ${process.versions.node}. In the repository, "npm start" brings its own.\n`,
     )
@@ -135,7 +137,8 @@ ${lines.join('\n')}
  * Compiled code is kept from start to start, which halves the time a start takes. In the package's own folder: one in
  * the shared temporary folder could be prepared by another user. Where it cannot be written, nothing is kept.
  */
-enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/berth/', import.meta.url)))
+if (!IS_TOO_OLD)
+  nodeModule.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/berth/', import.meta.url)))
 main(process.argv.slice(2), process).then(
   (code) => {
     process.exitCode = code
