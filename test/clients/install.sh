@@ -28,7 +28,8 @@ install_packages() {
   missing=
   for pair in skopeo:skopeo podman:podman buildah:buildah umoci:umoci busybox:busybox-static runc:runc \
     dockerd:docker.io mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs losetup:mount python3:python3 pip3:python3-pip openssl:openssl \
-    wrk:wrk strace:strace catatonit:catatonit cc:gcc docker-registry:docker-registry slapd:slapd; do
+    wrk:wrk strace:strace catatonit:catatonit cc:gcc docker-registry:docker-registry slapd:slapd nginx:nginx \
+    caddy:caddy haproxy:haproxy; do
     have "${pair%%:*}" || missing="$missing ${pair#*:}"
   done
   [ -z "$missing" ] && return 0
@@ -73,30 +74,46 @@ pip_install() {
   PIP_ROOT_USER_ACTION=ignore python3 -m pip install -q --disable-pip-version-check --target "$DIR/python" "$2"
 }
 
-unpack_newer() {
-  [ -x "$DIR/newer/usr/sbin/dockerd" ] && return 0
+# unpack SUITE FOLDER PACKAGE...: packages of another suite into a folder, past the system's lists of packages
+unpack() {
+  suite=$1
+  work=$2
+  shift 2
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -1)
   [ -n "$mirror" ] || { say "apt knows no mirror: run apt-get update"; return 1; }
-  work=$DIR/newer
   mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial" "$work/debs"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $SUITE main" >"$work/apt/sources.list"
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$work/apt/sources.list"
   apt() {
     apt-get -qq -o Dir::Etc::SourceList="$work/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
       -o Dir::State::lists="$work/apt/lists" -o Dir::Cache="$work/apt/cache" -o APT::Sandbox::User=root "$@"
   }
-  say "unpacking newer clients from $SUITE"
+  say "unpacking from $suite: $*"
   apt update
   cd "$work/debs"
-  for package in docker.io docker-cli docker-buildx containerd oras cosign; do
-    apt download "$package" || say "$package is not in $SUITE"
-  done
-  # runc is not taken along: the newer one wants a newer C library, the system's serves.
+  for package in "$@"; do apt download "$package" || say "$package is not in $suite"; done
   for deb in *.deb; do dpkg -x "$deb" "$work"; done
   cd "$DIR"
   rm -rf "$work/apt" "$work/debs"
 }
 
+unpack_newer() {
+  [ -x "$DIR/newer/usr/sbin/dockerd" ] && return 0
+  # runc is not taken along: the newer one wants a newer C library, the system's serves.
+  unpack "$SUITE" "$DIR/newer" docker.io docker-cli docker-buildx containerd oras cosign
+}
+
+# The distribution's own is version 1, whose files have another form. This one needs the C library only, an old one.
+unpack_compose() {
+  [ -x "$DIR/bin/docker-compose" ] && return 0
+  have apt-get || { say "no apt here, so no docker compose"; return 0; }
+  unpack trixie "$DIR/compose" docker-compose
+  mkdir -p "$DIR/bin"
+  mv "$DIR/compose/usr/libexec/docker/cli-plugins/docker-compose" "$DIR/bin/"
+  rm -rf "$DIR/compose"
+}
+
 install_packages
+unpack_compose
 go_install crane $CRANE
 go_install regctl $REGCTL
 go_install kustomize $KUSTOMIZE

@@ -1,5 +1,12 @@
 /** HTTP as it is on the wire: no retries, no redirects, nothing hidden. */
-import { Agent, request as send, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
+import {
+  Agent,
+  request as sendPlain,
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+} from 'node:http'
+import { Agent as TlsAgent, request as sendEncrypted } from 'node:https'
 
 export type Answer = { status: number; headers: IncomingHttpHeaders; body: Buffer }
 
@@ -25,10 +32,22 @@ export type HttpClientOptions = {
   connections?: number
   /** Sent with every request, e.g. Authorization. */
   headers?: Record<string, string>
+  /** For https: the certificate that is believed, PEM. */
+  ca?: string
+  /** The address of this machine that requests come from, IPv4. */
+  localAddress?: string
 }
 
 export function createHttpClient(url: string, options: HttpClientOptions = {}): HttpClient {
-  const agent = new Agent({ keepAlive: true, maxSockets: options.connections ?? 64 })
+  const { connections = 64, ca, localAddress } = options
+  const settings = {
+    keepAlive: true,
+    maxSockets: connections,
+    ...(localAddress && { localAddress, family: 4 }),
+  }
+  const agent = url.startsWith('https:')
+    ? new TlsAgent({ ...settings, ...(ca && { ca }) })
+    : new Agent(settings)
   return {
     url,
     ask: (path, ask = {}) =>
@@ -45,6 +64,7 @@ function exchange(url: URL, agent: Agent, ask: Ask): Promise<Answer> {
     headers['content-length'] ??= '0'
   return new Promise((resolve, reject) => {
     let answered = false
+    const send = url.protocol === 'https:' ? sendEncrypted : sendPlain
     const request = send(url, { method: ask.method ?? 'GET', headers, agent })
     const timer = setTimeout(
       () => request.destroy(new Error(`no answer within the time: ${ask.method ?? 'GET'} ${url.pathname}`)),
@@ -69,10 +89,7 @@ function exchange(url: URL, agent: Agent, ask: Ask): Promise<Answer> {
   })
 }
 
-async function sendPieces(
-  request: ReturnType<typeof send>,
-  pieces: AsyncIterable<Uint8Array>,
-): Promise<void> {
+async function sendPieces(request: ClientRequest, pieces: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const piece of pieces) {
     if (request.destroyed) return
     if (request.write(piece)) continue
@@ -81,7 +98,7 @@ async function sendPieces(
   request.end()
 }
 
-function drained(request: ReturnType<typeof send>): Promise<void> {
+function drained(request: ClientRequest): Promise<void> {
   return new Promise((resolve) => {
     const go = (): void => {
       request.off('drain', go)
