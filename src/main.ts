@@ -68,6 +68,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'check a configuration, or show what holds',
     load: async () => (await import('./cli/config.ts')).command,
   },
+  push: {
+    summary: 'put an image from a folder or a tar into any registry',
+    load: async () => (await import('./cli/push.ts')).command,
+  },
   import: {
     summary: 'tell what will be found in a folder of CNCF Distribution',
     load: async () => (await import('./cli/import.ts')).command,

@@ -44,7 +44,8 @@ export async function readNewPassword(
   return why === undefined ? { text, isGenerated: false } : { wrong: `the password ${why}`, isUse: false }
 }
 
-async function firstLine(input: NodeJS.ReadableStream): Promise<string | undefined> {
+/** Of an input that is read no further. Undefined: there is none. */
+export async function firstLine(input: NodeJS.ReadableStream): Promise<string | undefined> {
   const chunks: Buffer[] = []
   let length = 0
   for await (const chunk of input as AsyncIterable<Buffer | string>) {

@@ -1,0 +1,161 @@
+/**
+ * A registry spoken to over HTTP. What every request needs is here: signing in, trying again, redirects, and that no
+ * password goes where it does not belong.
+ */
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
+import { isLoopback } from './address.ts'
+import type { Credentials } from './credentials/credentials.ts'
+import { createExchange, type ExchangeOptions, type RequestBody } from './exchange.ts'
+import { UpstreamError } from './failure.ts'
+import { findOrigin, type Transport } from './find-origin.ts'
+import { retrying, type Waiting } from './retry.ts'
+import { createSignIn } from './sign-in.ts'
+
+export type Asked = {
+  method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
+  /** A path that begins with `/v2/`, or what a registry gave as `Location`, made whole by {@link Connection.locate}. */
+  at: string | URL
+  /** `repository:team/app:pull,push`; several are separated by a space (distribution's token specification, "scope"). */
+  scope: string
+  headers?: OutgoingHttpHeaders
+  body?: RequestBody
+  /** How often it is tried while it fails in passing; 1 where the caller knows better what to do then. */
+  tries?: number
+  signal?: AbortSignal
+}
+
+export type Connection = {
+  /** As a person wrote it. */
+  readonly host: string
+  /** `https://registry.example.com` */
+  readonly origin: URL
+  /**
+   * Any answer but a redirect; its body must be read or destroyed.
+   * @throws UpstreamError for what is no answer, and where signing in fails; an AbortError
+   */
+  ask(asked: Asked): Promise<IncomingMessage>
+  /**
+   * `Location` of an answer.
+   * @param asked the URL that was answered
+   * @throws UpstreamError `odd`: it leads to where it may not
+   */
+  locate(location: string | undefined, asked?: URL): URL
+  close(): void
+}
+
+export type ConnectOptions = Omit<ExchangeOptions, 'trustsAll'> & {
+  transport: Transport
+  /** Certificates are not looked at. */
+  trustsAll?: boolean
+  credentials?: Credentials | undefined
+  signal?: AbortSignal
+  onWait?: (waiting: Waiting) => void
+}
+
+const MOST_REDIRECTS = 5
+const REDIRECTS: ReadonlySet<number | undefined> = new Set([301, 302, 303, 307, 308])
+
+/**
+ * @param host with its port, as a person writes it
+ * @throws UpstreamError: there is no registry, or it asks for what is not there; an AbortError
+ */
+export async function connect(host: string, options: ConnectOptions): Promise<Connection> {
+  const { transport, credentials, signal, onWait } = options
+  const exchange = createExchange({ ...options, env: isLoopback(host) ? undefined : options.env })
+  try {
+    const { origin, ping } = await findOrigin(host, transport, exchange, signal)
+    const signIn = createSignIn({
+      host,
+      origin,
+      credentials,
+      exchange,
+      retried: (work, aborted) =>
+        retrying(work, { host: `the token server of ${host}`, signal: aborted, onWait }),
+    })
+    const { statusCode = 0, headers } = ping
+    ping.resume()
+    // Where it asks for no password here it may yet do so for what is wanted of it.
+    if (statusCode === 401) signIn.learn(headers['www-authenticate'] ?? '')
+    else if (statusCode === 404 && headers['docker-distribution-api-version'] === undefined)
+      throw new UpstreamError(
+        'odd',
+        `${host} answers, and is no registry: there is nothing at ${origin.origin}/v2/`,
+      )
+    return create({ host, origin, exchange, signIn, onWait })
+  } catch (error) {
+    exchange.close()
+    throw error
+  }
+}
+
+type Parts = {
+  host: string
+  origin: URL
+  exchange: ReturnType<typeof createExchange>
+  signIn: ReturnType<typeof createSignIn>
+  onWait: ((waiting: Waiting) => void) | undefined
+}
+
+function create({ host, origin, exchange, signIn, onWait }: Parts): Connection {
+  const locate: Connection['locate'] = (location, asked = origin) => {
+    const url = location === undefined ? null : URL.parse(location, asked)
+    if (url === null || !/^https?:$/.test(url.protocol))
+      throw new UpstreamError('odd', `${host} does not say where to go on`)
+    if (url.protocol === 'https:' || asked.protocol === 'http:') return url
+    // A proxy that ends TLS and does not tell the registry of it (X-Forwarded-Proto).
+    if (url.hostname !== asked.hostname)
+      throw new UpstreamError('odd', `${host} leads on to ${url.host} without TLS, which is not followed`)
+    return new URL(`${url.pathname}${url.search}`, asked)
+  }
+
+  async function follow(
+    asked: Asked,
+    first: URL,
+    authorization: string | undefined,
+  ): Promise<IncomingMessage> {
+    let url = first
+    for (let hops = 0; hops <= MOST_REDIRECTS; hops++) {
+      const answer = await exchange.send({
+        method: asked.method,
+        url,
+        headers: {
+          ...asked.headers,
+          ...(authorization !== undefined && url.origin === origin.origin && { authorization }),
+        },
+        body: asked.body,
+        signal: asked.signal,
+      })
+      if (!REDIRECTS.has(answer.statusCode) || answer.headers.location === undefined) return answer
+      answer.destroy()
+      url = locate(answer.headers.location, url)
+    }
+    throw new UpstreamError('odd', `${host} redirects again and again`)
+  }
+
+  async function once(asked: Asked): Promise<IncomingMessage> {
+    const { scope, signal } = asked
+    const url = asked.at instanceof URL ? asked.at : new URL(asked.at, origin)
+    const used = await signIn.header(scope, signal)
+    const answer = await follow(asked, url, used)
+    const challenges = answer.headers['www-authenticate']
+    if (answer.statusCode !== 401 || challenges === undefined || url.origin !== origin.origin) return answer
+    const better = await signIn.answer(challenges, scope, used, signal)
+    if (better === undefined) return answer
+    answer.destroy()
+    return follow(asked, url, better)
+  }
+
+  return {
+    host,
+    origin,
+    ask: (asked) =>
+      retrying(() => once(asked), {
+        host,
+        signal: asked.signal,
+        onWait,
+        ...(asked.tries !== undefined && { tries: asked.tries }),
+      }),
+    locate,
+    close: () => exchange.close(),
+  }
+}
