@@ -8,7 +8,7 @@ import type { Config } from './config/schema.ts'
 import { closeInReverse, type Closers } from './lib/closers.ts'
 import type { Logger } from './lib/logger.ts'
 import { blobFrom } from './metadata/check-blobs.ts'
-import { DATABASE_FILE, OWN_FOLDER, prepareDataFolder } from './metadata/data-folder.ts'
+import { DATABASE_FILE, explainDataFailure, OWN_FOLDER, prepareDataFolder } from './metadata/data-folder.ts'
 import { DatabaseRefusedError } from './metadata/database.ts'
 import { type Metadata, openMetadata } from './metadata/open-metadata.ts'
 import { hasContent, refuseLostDatabase } from './metadata/lost-database.ts'
@@ -27,13 +27,23 @@ export type Storage = {
  * @param closers is given what is to be called, last first, to give everything back; also when this throws
  * @throws DatabaseRefusedError
  */
-export async function openStorage(
+export async function openStorage(options: StorageOptions, closers: Closers): Promise<Storage> {
+  const { filesystem } = options.config.storage
+  if (filesystem === undefined) return openIn(undefined, options, closers)
+  const dataFolder = resolve(filesystem.rootdirectory)
+  try {
+    prepareDataFolder(dataFolder)
+    return await openIn(dataFolder, options, closers)
+  } catch (error) {
+    throw explainDataFailure(dataFolder, error)
+  }
+}
+
+async function openIn(
+  dataFolder: string | undefined,
   { config, version, log }: StorageOptions,
   closers: Closers,
 ): Promise<Storage> {
-  const { filesystem } = config.storage
-  const dataFolder = filesystem === undefined ? undefined : resolve(filesystem.rootdirectory)
-  if (dataFolder !== undefined) prepareDataFolder(dataFolder)
   const isBare = dataFolder !== undefined && !existsSync(join(dataFolder, OWN_FOLDER))
   const metadata = openMetadata({
     version,

@@ -35,9 +35,12 @@ export async function createHtpasswdSource({
 }: Options): Promise<IdentitySource> {
   const report = (htpasswd: Htpasswd): void => reportProblems(htpasswd, path, log)
   const first = await createWhereMissing(path).catch((error: unknown) => {
-    throw new SettingError(`auth.htpasswd.path: ${path} is missing and cannot be made: ${reasonOf(error)}`, {
-      cause: error,
-    })
+    const why =
+      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'its folder cannot be made' : reasonOf(error)
+    throw new SettingError(
+      `auth.htpasswd.path: ${path} is missing and cannot be made: ${why}; in a container: is its folder mounted (-v FOLDER:PATH)?`,
+      { cause: error },
+    )
   })
   if (first !== undefined) onCreated({ ...first, path })
   const watched = createWatchedFile({ path, log, clock, trust })

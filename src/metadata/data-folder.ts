@@ -23,20 +23,33 @@ export function prepareDataFolder(root: string): void {
 }
 
 function explain(root: string, error: unknown): unknown {
-  switch ((error as NodeJS.ErrnoException).code) {
-    case 'EEXIST':
-    case 'ENOTDIR':
-      return new DatabaseRefusedError(
-        `the data folder ${root} is a file, or lies below one: point storage.filesystem.rootdirectory (REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY) at a folder`,
-        { cause: error },
-      )
+  const { code } = error as NodeJS.ErrnoException
+  if (code !== 'EEXIST' && code !== 'ENOTDIR') return explainDataFailure(root, error)
+  return new DatabaseRefusedError(
+    `the data folder ${root} is a file, or lies below one: point storage.filesystem.rootdirectory (REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY) at a folder`,
+    { cause: error },
+  )
+}
+
+/** What the system refuses in the data folder, with what to do; whatever else was thrown as it is. */
+export function explainDataFailure(root: string, error: unknown): unknown {
+  const { code, path = root } = error as NodeJS.ErrnoException
+  const refused = (text: string) =>
+    new DatabaseRefusedError(`the data folder ${root} ${text}`, { cause: error })
+  switch (code) {
     case 'EACCES':
     case 'EPERM':
-      return new DatabaseRefusedError(`the data folder ${root} ${notWritableText(root)}`, { cause: error })
+      return refused(
+        path === root ? notWritableText(root) : `cannot be used: ${path} ${notWritableText(path)}`,
+      )
     case 'EROFS':
-      return new DatabaseRefusedError(
-        `the data folder ${root} lies on a file system that is mounted read-only: mount it so that it can be written (docker run -v: without :ro at the end)`,
-        { cause: error },
+      return refused(
+        'lies on a file system that is mounted read-only: mount it so that it can be written (docker run -v: without :ro at the end)',
+      )
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return refused(
+        'has no room left on its disk, be it for bytes (df -h) or for files (df -i): free some and start again',
       )
     default:
       return error

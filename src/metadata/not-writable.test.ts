@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { explainDataFailure } from './data-folder.ts'
 import { openDatabase } from './sqlite/open.ts'
 
 const ROOM = new URL('.', import.meta.url).href
@@ -21,7 +22,7 @@ function folderOf(context: TestContext): string {
 /** What an expression throws where it is evaluated by a user that owns nothing. */
 function thrownByNobody(expression: string): string {
   const script = `
-    import { prepareDataFolder } from '${ROOM}data-folder.ts'
+    import { explainDataFailure, prepareDataFolder } from '${ROOM}data-folder.ts'
     import { openDatabase } from '${ROOM}sqlite/open.ts'
     process.setgid(${NOBODY})
     process.setuid(${NOBODY})
@@ -63,6 +64,30 @@ test('a database of somebody else in a folder of one’s own is named', { skip: 
   assert.equal(thrownByNobody(opened), refused(folder, '0755'))
   chmodSync(folder, 0o777)
   assert.equal(thrownByNobody(opened), refused(path, '0600'))
+})
+
+test('what is refused further down is named, and whose it is', { skip: needsRoot }, (context) => {
+  const data = join(folderOf(context), 'data')
+  mkdirSync(data, { mode: 0o755 })
+  const path = JSON.stringify(join(data, 'berth', 'objects'))
+  assert.equal(
+    thrownByNobody(
+      `throw explainDataFailure(${JSON.stringify(data)}, Object.assign(new Error(), { code: 'EACCES', path: ${path} }))`,
+    ),
+    `DatabaseRefusedError: the data folder ${data} cannot be used: ${data}/berth/objects cannot be written by user 65534: ${data} belongs to user 0, group 0 (mode 0755). ${REMEDY}`,
+  )
+})
+
+test('a disk without room, or for reading only, is told; what is not of the system is left alone', () => {
+  const told = (code: string): string =>
+    (explainDataFailure('/data', Object.assign(new Error(), { code })) as Error).message
+  assert.match(told('ENOSPC'), /^the data folder \/data has no room left on its disk.*df -h.*df -i/)
+  assert.match(
+    told('EROFS'),
+    /^the data folder \/data lies on a file system that is mounted read-only.*without :ro/,
+  )
+  const other = new TypeError('a defect')
+  assert.equal(explainDataFailure('/data', other), other)
 })
 
 test('one’s own folder that may not be written', { skip: needsRoot }, (context) => {

@@ -13,7 +13,8 @@ export function explainListenFailure(error: NodeJS.ErrnoException, where: string
 }
 
 const REASONS: Record<string, string> = {
-  EADDRINUSE: 'another program listens there already; stop it or set http.addr to a free port',
+  EADDRINUSE:
+    'another program listens there already; stop it or set http.addr (REGISTRY_HTTP_ADDR) to a free port',
   EACCES:
     'permission denied; ports below 1024 need root or CAP_NET_BIND_SERVICE, a socket file needs a folder that is writable',
   EPERM: 'the system does not permit it; choose another address',

@@ -26,7 +26,7 @@ export function announcePresence(folder: string, processId: string): Presence {
   const found = gone(folder, processId)
   function forget(): void {
     for (const { name, lock } of found.splice(0)) {
-      rmSync(join(folder, name), { force: true })
+      removeIfMay(join(folder, name))
       lock.close()
     }
   }
@@ -36,7 +36,7 @@ export function announcePresence(folder: string, processId: string): Presence {
     close() {
       forget()
       if (own === undefined) return
-      rmSync(join(folder, processId), { force: true })
+      removeIfMay(join(folder, processId))
       own.close()
     },
   }
@@ -80,6 +80,15 @@ function gone(folder: string, processId: string): { name: string; lock: Database
     // A folder that cannot be read tells nothing.
   }
   return found
+}
+
+/** One that stays, as it is of another user, is found gone again at the next start. */
+function removeIfMay(path: string): void {
+  try {
+    rmSync(path, { force: true })
+  } catch {
+    // What this user may not do with the data is told by what needs it.
+  }
 }
 
 /** Left by a process that was killed at its start. */
