@@ -66,7 +66,12 @@ type ServicePort = { name: string; port: number; targetPort: string }
 export type Service = Resource & { spec: { selector: Record<string, string>; ports: ServicePort[] } }
 export type ConfigMap = Resource & { data: Record<string, string> }
 export type NetworkPolicy = Resource & {
-  spec: { podSelector: Selector; ingress: { ports: { port: string }[] }[]; egress: unknown[] }
+  spec: {
+    podSelector: Selector
+    ingress: { ports: { port: string }[] }[]
+    egress?: unknown[]
+    policyTypes: string[]
+  }
 }
 export type Ingress = Resource & {
   spec: {
