@@ -72,6 +72,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'put an image from a folder or a tar into any registry',
     load: async () => (await import('./cli/push.ts')).command,
   },
+  healthcheck: {
+    summary: 'ask the registry on this machine whether it is well',
+    load: async () => (await import('./cli/healthcheck.ts')).command,
+  },
   import: {
     summary: 'tell what will be found in a folder of CNCF Distribution',
     load: async () => (await import('./cli/import.ts')).command,
