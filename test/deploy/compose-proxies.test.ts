@@ -35,6 +35,7 @@ import { startProxy, type ProxyName, type RunningProxy } from './compose-proxy.t
 const MIB = 1024 * 1024
 const OVER = 101 * MIB
 const ADMIN = { name: 'admin', password: 'of the administrator' }
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 const REALM = /realm="([^"]+)"/
 const SKIP_SKOPEO = missingClients(['skopeo'])
 const SKIP = {
@@ -264,6 +265,13 @@ test('nginx: over the limit of a body', { skip: SKIP.nginx, timeout: 180_000 }, 
   expectStatus(await client.pushBlob('team/large', over, 'chunks'), 201)
   await assertStored(client, 'team/large', over)
   assert.doesNotMatch(workplace.server.log(), /level=error/)
+  const pushed = `${proxy.host}/team/pushed:1`
+  const account = ['--ca', proxy.authority, '-u', ADMIN.name, '--password-stdin']
+  const told = await run(process.execPath, [MAIN, 'push', `${images()}:large`, pushed, ...account], {
+    input: ADMIN.password,
+  })
+  assert.match(told.stdout, /team\/pushed:1@sha256:/)
+  assert.equal((await client.statManifest('team/pushed', taggedDigest(images(), 'large'))).status, 200)
   if (SKIP_SKOPEO !== false) return context.diagnostic(SKIP_SKOPEO)
   const trusted = [
     '--dest-cert-dir',
