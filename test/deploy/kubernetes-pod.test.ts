@@ -7,6 +7,7 @@ import { missingClients, needsRoot } from '../clients/workplace.ts'
 import { basicHeader } from '../lib/basic-header.ts'
 import { blobOf, imageOf, type Manifest } from '../lib/content.ts'
 import { createHttpClient, type HttpClientOptions } from '../lib/http-client.ts'
+import { cannotBuildImage } from '../lib/image.ts'
 import { createRegistryClient, expectStatus, type RegistryClient } from '../lib/registry-client.ts'
 import { afterwards, temporaryFolder } from '../lib/temporary.ts'
 import { makeCertificate } from './compose-forms.ts'
@@ -20,7 +21,7 @@ import {
 import { type Pod, rightsOf, startPod } from './kubernetes-pod.ts'
 import { serviceLinks } from './service-links.ts'
 
-const skip = missingClients(['podman', 'runc', 'catatonit', 'openssl']) || needsRoot()
+const skip = missingClients(['podman', 'runc', 'catatonit', 'openssl']) || needsRoot() || cannotBuildImage()
 const noKustomize = missingClients(['kustomize'], 'optional')
 
 /** As the kubelet does: each probe until it passes, at most ten seconds. */

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { containersEnvironment } from '../clients/containers.ts'
 import { createWorkplace, type Ran } from '../clients/workplace.ts'
-import { imageArchive } from '../lib/image.ts'
+import { builtImage } from '../lib/image.ts'
 import { afterwards } from '../lib/temporary.ts'
 import { freePort } from './compose-forms.ts'
 import type { Container, Deployment, Probe, Resource } from './kubernetes-manifests.ts'
@@ -45,7 +45,7 @@ export async function startPod(context: TestContext, options: PodOptions): Promi
   const { run, place, ...workplace } = await createWorkplace(context, 'pod')
   const env = containersEnvironment({ run, place, ...workplace })
   const podman = (args: string[], mayFail = false): Promise<Ran> => run('podman', args, { env, mayFail })
-  await podman(['load', '-q', '-i', await imageArchive()])
+  await podman(['load', '-q', '-i', (await builtImage()).archive])
   const data = place('volume')
   // As the kubelet hands a volume over to the pod's fsGroup.
   chownSync(data, 0, USER)
