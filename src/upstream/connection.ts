@@ -5,11 +5,11 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { isLoopback } from './address.ts'
 import type { Credentials } from './credentials/credentials.ts'
-import { createExchange, type ExchangeOptions, type RequestBody } from './exchange.ts'
+import { createExchange, type Exchange, type ExchangeOptions, type RequestBody } from './exchange.ts'
 import { UpstreamError } from './failure.ts'
 import { findOrigin, type Transport } from './find-origin.ts'
 import { retrying, type Waiting } from './retry.ts'
-import { createSignIn } from './sign-in.ts'
+import { createSignIn, type SignIn } from './sign-in.ts'
 
 export type Asked = {
   method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
@@ -81,18 +81,33 @@ export async function connect(host: string, options: ConnectOptions): Promise<Co
         'odd',
         `${host} answers, and is no registry: there is nothing at ${origin.origin}/v2/`,
       )
-    return create({ host, origin, exchange, signIn, onWait })
+    return create({ host, origin, exchange: afterFirst(exchange), signIn, onWait })
   } catch (error) {
     exchange.close()
     throw error
   }
 }
 
+/** What was there a moment ago may be there again in a moment: a registry that starts anew. */
+function afterFirst(exchange: Exchange): Exchange {
+  return {
+    ...exchange,
+    async send(outgoing) {
+      try {
+        return await exchange.send(outgoing)
+      } catch (error) {
+        const isAway = error instanceof UpstreamError && error.kind === 'unreachable'
+        throw isAway ? new UpstreamError('lost', error.message, { cause: error }) : error
+      }
+    },
+  }
+}
+
 type Parts = {
   host: string
   origin: URL
-  exchange: ReturnType<typeof createExchange>
-  signIn: ReturnType<typeof createSignIn>
+  exchange: Exchange
+  signIn: SignIn
   onWait: ((waiting: Waiting) => void) | undefined
 }
 

@@ -34,9 +34,13 @@ export function pushIn(workplace: Workplace): Push {
     })
 }
 
-/** What happens to a request. `cut`: that many bytes of its body pass, then the connection is gone. */
-export type Fate =
-  'pass' | { status: number; headers?: Record<string, string>; text?: string } | { cut: number }
+/**
+ * What happens to a request. `cut`: that many bytes of its body pass, then the connection is gone. `swallow`: then the
+ * rest goes nowhere, and nobody is told. `hold`: then nothing moves, not even the news that the client has left.
+ */
+export type Fate = 'pass' | Answered | Broken
+type Answered = { status: number; headers?: Record<string, string>; text?: string }
+type Broken = { how: 'cut' | 'swallow' | 'hold'; after: number; then?: () => void }
 
 export type AwkwardProxy = {
   host: string
@@ -63,11 +67,11 @@ export async function startAwkwardProxy(
     if (fate === 'pass') return pass(target, incoming, answer)
     if ('status' in fate) {
       // As nginx does it: answered at once, and what still comes is thrown away.
-      answer.writeHead(fate.status, { ...fate.headers, connection: 'close' }).end(fate.text ?? '')
+      answer.writeHead(fate.status, fate.headers).end(fate.text ?? '')
       incoming.resume()
       return
     }
-    pass(target, incoming, answer, fate.cut)
+    pass(target, incoming, answer, fate)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -78,7 +82,7 @@ export async function startAwkwardProxy(
   return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, seen }
 }
 
-function pass(target: string, incoming: IncomingMessage, answer: ServerResponse, cut = Infinity): void {
+function pass(target: string, incoming: IncomingMessage, answer: ServerResponse, fate?: Broken): void {
   const { method, url, headers } = incoming
   const onward = request(new URL(url ?? '/', target), { method, headers })
   const end = (): void => {
@@ -87,19 +91,23 @@ function pass(target: string, incoming: IncomingMessage, answer: ServerResponse,
   }
   onward.on('error', end)
   incoming.on('error', end)
+  answer.once('close', () => answer.writableFinished || end())
   onward.on('response', (back) => {
     answer.writeHead(back.statusCode ?? 500, back.headers)
     back.pipe(answer)
   })
+  const { how, after = Infinity, then } = fate ?? {}
   let passed = 0
   incoming.on('data', (piece: Buffer) => {
-    const room = cut - passed
+    const room = after - passed
     passed += piece.length
     if (room <= 0) return
+    const isLast = passed >= after
+    // What was passed on shall arrive; the registry gets a moment to take it.
     onward.write(piece.subarray(0, Math.min(room, piece.length)), () => {
-      // What was passed on has arrived; give the registry a moment to take it.
-      if (passed >= cut) setTimeout(end, 200)
+      if (isLast) setTimeout(how === 'cut' ? end : (then ?? end), 300)
     })
+    if (isLast && how === 'hold') incoming.pause()
   })
   incoming.on('end', () => onward.end())
 }

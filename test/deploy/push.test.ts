@@ -249,11 +249,11 @@ test('a layout that is not whole is refused, and its manifest never goes out', a
 test('which image: by name, by digest, by platform, and a list where it is not clear', async (context) => {
   const { push, place, server } = await begin(context)
   const layout = createLayout(place('layout'))
-  const [one, two] = ['one', 'two'].map((name) =>
-    layout.addImage({ layers: [fileLayer('name', name)], architecture: name === 'one' ? 'amd64' : 's390x' }),
-  ) as [{ digest: string }, { digest: string }]
-  layout.tag(one as never, '1.0')
-  layout.tag(two as never, '2.0')
+  const imageOf = (name: string, architecture: string) =>
+    layout.addImage({ layers: [fileLayer('name', name)], architecture })
+  const [one, two] = [imageOf('one', 'amd64'), imageOf('two', 's390x')]
+  layout.tag(one, '1.0')
+  layout.tag(two, '2.0')
   const to = `${server.host}/o/chosen:1`
   const rows: [args: string[], code: number, said: RegExp][] = [
     [

@@ -30,11 +30,13 @@ export async function uploadBlob(blob: BlobToPush, context: UploadContext): Prom
   if (known !== undefined && known.offset > 0) context.watch.resumed(blob, known.offset)
   const upload = known ?? (await begin(blob, context))
   if (upload === 'mounted') return 'mounted'
-  return createSending(blob, context).run(upload)
+  return createSending(blob, context).run(upload, known !== undefined)
 }
 
 /** How often an upload is begun again after the registry refused to go on with it. */
 const MOST_RESTARTS = 1
+/** And how often the registry may say that it is elsewhere. */
+const MOST_DISPUTES = 4
 /** What says that the registry and this side do not agree on how far an upload is. */
 const DISAGREES: ReadonlySet<number | undefined> = new Set([400, 404, 409, 416])
 /** Requests smaller than this are not cut by proxies for their length. */
@@ -51,6 +53,9 @@ function createSending(blob: BlobToPush, context: UploadContext) {
   let farthest = 0
   let fails = 0
   let restarts = 0
+  let disputes = 0
+  /** Somebody else may hold the upload still: a request that says where it goes on takes it over. */
+  let saysWhere = false
 
   function count(to: number): void {
     watch.sent(to - counted)
@@ -60,7 +65,7 @@ function createSending(blob: BlobToPush, context: UploadContext) {
   async function patch({ at, offset }: Upload): Promise<Upload> {
     const limit = chunks.now()
     const end = limit === undefined ? stored.size : Math.min(stored.size, offset + limit)
-    const isPart = offset > 0 || end < stored.size
+    const isPart = saysWhere || offset > 0 || end < stored.size
     const answer = await connection.ask({
       method: 'PATCH',
       at,
@@ -112,27 +117,31 @@ function createSending(blob: BlobToPush, context: UploadContext) {
     if (isPassing(error)) {
       if (++fails >= MOST_TRIES) throw error
       // A proxy may cut what takes long or is large without a word.
-      if (error.kind === 'lost' && fails > 2 && length > SMALL) chunks.lower(length)
+      if (error.kind === 'lost' && fails > 2 && length > SMALL && chunks.lower(length) !== undefined)
+        fails = 1
       return waitBefore(fails, error.retryAfterMs)
     }
-    if (!DISAGREES.has(error.status) || restarts >= MOST_RESTARTS) throw error
+    if (!DISAGREES.has(error.status) || ++disputes > MOST_DISPUTES) throw error
     return 0
   }
 
   /** Where the registry is now. */
   async function recover(error: UpstreamError, upload: Upload): Promise<Upload | 'done'> {
     if (upload.offset === stored.size && (await isPresent(blob, context))) return 'done'
+    saysWhere = true
     const isDisputed = DISAGREES.has(error.status)
-    const known = isDisputed ? undefined : await statusOf(upload.at, context).catch(notThere)
-    if (known !== undefined && known.offset <= stored.size) return known
-    if (isDisputed) restarts++
+    const known = await statusOf(upload.at, context).catch(notThere)
+    const isNews = known !== undefined && known.offset <= stored.size
+    if (isNews && !(isDisputed && known.offset === upload.offset)) return known
+    if (isDisputed && ++restarts > MOST_RESTARTS) throw error
     await cancel(upload.at, context)
     const again = await begin(blob, { ...context, mountFrom: [] })
     return again === 'mounted' ? 'done' : again
   }
 
-  async function run(first: Upload): Promise<BlobOutcome> {
+  async function run(first: Upload, isKnown: boolean): Promise<BlobOutcome> {
     let upload = first
+    saysWhere = isKnown
     try {
       for (;;) {
         count(upload.offset)
