@@ -234,6 +234,20 @@ test('the pod has time to end', () => {
   assert.ok(pod.terminationGracePeriodSeconds * 1000 >= config.http.draintimeout + 15_000)
 })
 
+test('a backup is restored by a pod with the rights of the registry', () => {
+  const text = readFileSync(join(KUBERNETES, 'restore', 'pod.yaml'), 'utf8')
+  const { spec } = theOnly<Resource & { spec: PodSpec }>(readResources(text), 'Pod')
+  const registry = podOf(plainManifests())
+  assert.deepEqual(breaksRestricted(spec), [])
+  assert.deepEqual(spec.securityContext, registry.securityContext)
+  const [container] = spec.containers
+  assert.deepEqual(container?.securityContext, registryOf(registry).securityContext)
+  assert.deepEqual(container?.resources, registryOf(registry).resources)
+  assert.equal(container?.image, registryOf(registry).image)
+  const volumes = registry.volumes.filter(({ name }) => name !== 'config')
+  assert.deepEqual(spec.volumes, volumes)
+})
+
 type Change = [what: string, change: (pod: PodSpec, container: Container) => void, expected: RegExp]
 const FORBIDDEN: readonly Change[] = [
   ['the host network', (pod) => void (pod['hostNetwork'] = true), /^hostNetwork$/],
