@@ -30,7 +30,10 @@ const TRIES = 3
 /** @throws Error whose message says why, without the path */
 export async function readHtpasswd(path: string): Promise<ReadFile> {
   // Before it is opened: a pipe would never open.
-  if (!(await stat(path)).isFile()) throw new Error('it is not a file')
+  const what = await stat(path)
+  if (what.isDirectory())
+    throw new Error('it is a folder; engines make one where the file of a -v is not there on the host')
+  if (!what.isFile()) throw new Error('it is not a file')
   const file = await open(path, 'r')
   try {
     for (let tried = 1; ; tried++) {

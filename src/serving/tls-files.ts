@@ -15,11 +15,11 @@ export type TlsFiles = {
 
 /** @throws ListenError that names the setting, the file and what is wrong with it. */
 export async function readTlsFiles({ certificate, key, clientCAs = [] }: TlsPaths): Promise<TlsFiles> {
-  const [cert, keyPem, ...ca] = await Promise.all([
-    readPem('http.tls.certificate', certificate),
-    readPem('http.tls.key', key),
-    ...clientCAs.map((path) => readPem('http.tls.clientcas', path)),
-  ])
+  // One after the other: of a folder that is missing, always the same file is named.
+  const cert = await readPem('http.tls.certificate', certificate)
+  const keyPem = await readPem('http.tls.key', key)
+  const ca: Buffer[] = []
+  for (const path of clientCAs) ca.push(await readPem('http.tls.clientcas', path))
   const chain = certificatesIn('http.tls.certificate', certificate, cert)
   const leaf = matching(chain, privateKeyIn(key, keyPem), { certificate, key })
   ca.forEach((pem, i) => certificatesIn('http.tls.clientcas', clientCAs[i] ?? '', pem))
