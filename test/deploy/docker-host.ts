@@ -14,6 +14,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  readlinkSync,
   rmdirSync,
   symlinkSync,
 } from 'node:fs'
