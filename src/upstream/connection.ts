@@ -157,7 +157,10 @@ function create({ host, origin, exchange, signIn, onWait }: Parts): Connection {
     const better = await signIn.answer(challenges, scope, used, signal)
     if (better === undefined) return answer
     answer.destroy()
-    return follow(asked, url, better)
+    const second = await follow(asked, url, better)
+    if (second.statusCode !== 401 || signIn.missing === undefined) return second
+    second.destroy()
+    throw signIn.missing
   }
 
   return {

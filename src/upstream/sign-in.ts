@@ -7,6 +7,8 @@ import { failureOfAnswer, UpstreamError } from './failure.ts'
 import { readBounded } from './read-bounded.ts'
 
 export type SignIn = {
+  /** Nobody is known here to sign in as: why that does not do. */
+  readonly missing: UpstreamError | undefined
   /** What a registry asks for at `/v2/`, so that what follows is not refused first. */
   learn(challenges: string): void
   /** What to send for a scope, as far as is known before asking. Undefined: nothing. */
@@ -141,6 +143,9 @@ export function createSignIn(options: {
   }
 
   return {
+    get missing() {
+      return credentials === undefined ? missing() : undefined
+    },
     learn(header) {
       const asked = wanted(header)
       if (asked.scheme === 'bearer') bearer = asked
