@@ -76,6 +76,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'ask the registry on this machine whether it is well',
     load: async () => (await import('./cli/healthcheck.ts')).command,
   },
+  'client-config': {
+    summary: 'print what docker, containerd, podman, k3s, kaniko or BuildKit need to use a registry',
+    load: async () => (await import('./cli/client-config.ts')).command,
+  },
   import: {
     summary: 'tell what will be found in a folder of CNCF Distribution',
     load: async () => (await import('./cli/import.ts')).command,

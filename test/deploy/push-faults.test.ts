@@ -76,8 +76,8 @@ for (const [signal, kind] of [
       let isStuck = true
       const place = await begin(context, (request) => {
         if (!isLarge(request) || !isStuck) return 'pass'
-        const then = (): void => reached.resolve()
-        return { how: kind, after: 5_000_000, then }
+        const onReached = (): void => reached.resolve()
+        return { how: kind, after: 5_000_000, onReached }
       })
       const { push, proxy, client, layout, digest, size } = place
       const to = `${proxy.host}/o/ended:1`

@@ -40,7 +40,7 @@ export function pushIn(workplace: Workplace): Push {
  */
 export type Fate = 'pass' | Answered | Broken
 type Answered = { status: number; headers?: Record<string, string>; text?: string }
-type Broken = { how: 'cut' | 'swallow' | 'hold'; after: number; then?: () => void }
+type Broken = { how: 'cut' | 'swallow' | 'hold'; after: number; onReached?: () => void }
 
 export type AwkwardProxy = {
   host: string
@@ -96,7 +96,7 @@ function pass(target: string, incoming: IncomingMessage, answer: ServerResponse,
     answer.writeHead(back.statusCode ?? 500, back.headers)
     back.pipe(answer)
   })
-  const { how, after = Infinity, then } = fate ?? {}
+  const { how, after = Infinity, onReached } = fate ?? {}
   let passed = 0
   incoming.on('data', (piece: Buffer) => {
     const room = after - passed
@@ -105,7 +105,7 @@ function pass(target: string, incoming: IncomingMessage, answer: ServerResponse,
     const isLast = passed >= after
     // What was passed on shall arrive; the registry gets a moment to take it.
     onward.write(piece.subarray(0, Math.min(room, piece.length)), () => {
-      if (isLast) setTimeout(how === 'cut' ? end : (then ?? end), 300)
+      if (isLast) setTimeout(how === 'cut' ? end : (onReached ?? end), 300)
     })
     if (isLast && how === 'hold') incoming.pause()
   })
