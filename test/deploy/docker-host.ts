@@ -83,6 +83,8 @@ export async function startDockerHost(context: Ending, options: DockerHostOption
     spawn('nsenter', ['-t', String(pid), '--net', '--mount', '--pid', '--root', '--', ...command], {
       env: { PATH: path, HOME: home, DOCKER_BUILDKIT: '1', LANG: 'C.UTF-8' },
       stdio: ['ignore', output, output],
+      // A process group, which can be ended as a whole.
+      detached: true,
     })
   const lines: string[] = []
   const type = async (line: string, more: TypeOptions = {}): Promise<Typed> => {
@@ -207,7 +209,9 @@ function createEngine({ folder, type, inside, isDefaultStore }: EngineParts) {
 }
 
 function run(child: ChildProcess, timeout: number): Promise<Typed> {
-  const timer = setTimeout(() => child.kill('SIGKILL'), timeout)
+  const timer = setTimeout(() => {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+  }, timeout)
   const out: Buffer[] = []
   const err: Buffer[] = []
   child.stdout?.on('data', (piece: Buffer) => out.push(piece))
