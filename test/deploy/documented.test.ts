@@ -95,6 +95,7 @@ async function typeStep(machine: Machine, name: string, step: Typed): Promise<vo
     }
     const whole = note?.code === undefined ? script : `{\n${script}} || [ $? = ${note.code} ]\n`
     const output = await machine.run(whole, { input: note?.input ?? '', answers: note?.answers })
+    if (note?.after !== undefined) await machine.run(note.after)
     if (wanted === undefined) return
     if (note?.among) assert.deepEqual(missingLines(wanted, output), [], output)
     else assert.equal(difference(wanted, output), undefined)

@@ -49,9 +49,15 @@ mkdir -p "$root$clone"
 tar -C "$repository" --exclude=./node_modules --exclude=./dist --exclude=./.git --exclude=./data -cf - . |
   tar -C "$root$clone" -xf -
 ln -s "$repository/node_modules" "$root$clone/node_modules"
-# At a terminal curl shows no progress beside what it prints.
-echo '-sS' >"$root/home/reader/.curlrc"
+# At a terminal curl shows no progress beside what it prints; and here an answer of 400 and more is a failure.
+printf '%s\n' silent show-error fail-with-body >"$root/home/reader/.curlrc"
 
-exec env -i HOME=/home/reader USER=root SHELL=/bin/bash TERM=dumb LANG=C.UTF-8 PATH="$path" IO="$base/io" REPOSITORY="$repository" CLONE=$clone IMAGE="$image" \
-  npm_config_update_notifier=false CONTAINERS_CONF="$base/io/containers.conf" BUILDAH_ISOLATION=chroot \
-  chroot "$root" /bin/bash --noprofile --norc "$base/io/shell.sh"
+# Not chroot: what joins the mounts of a container, as `docker exec` does, begins at their root.
+cd "$root"
+mkdir -p old
+pivot_root . old
+umount -l /old
+
+exec env -i HOME=/home/reader USER=root SHELL=/bin/bash TERM=dumb LANG=C.UTF-8 PATH="$path" IO="$base/io" \
+  REPOSITORY="$repository" CLONE=$clone IMAGE="$image" npm_config_update_notifier=false \
+  CONTAINERS_CONF="$base/io/containers.conf" BUILDAH_ISOLATION=chroot /bin/bash --noprofile --norc "$base/io/shell.sh"

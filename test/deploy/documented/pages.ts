@@ -25,6 +25,8 @@ export type Note = {
   among?: true
   /** The exit code that it ends with, where that is not 0. */
   code?: number
+  /** Done afterwards: whether it did what the page says. */
+  after?: string
   /** Run only with BERTH_SLOW, and why. */
   slow?: string
 }
@@ -79,6 +81,7 @@ const NEW_PASSWORD = [
   ['Password:', 'a good password'],
   ['The same again:', 'a good password'],
 ] as const
+const ALICE = ["Enter host password for user 'alice':", 'a good password'] as const
 const ANSWERS = 'answers http://localhost:5000/v2/'
 const COMPOSE =
   'needs images of proxies, or the second form beside the first; test/deploy/compose-engine.test.ts types it'
@@ -159,9 +162,9 @@ push team/app:1 team/web:1
         before: `
 printf '%s\\n' 'version: 0.1' 'storage: {filesystem: {rootdirectory: /data/registry}, delete: {enabled: true}}' >config.yml
 push team/new:1
-curl -fsS http://localhost:5000/v2/_catalog
 `,
         ctrlC: true,
+        after: `${ANSWERS} && curl http://localhost:5000/v2/team/new/tags/list && docker inspect -f '{{.Config.Image}}' registry | grep registry:2`,
       },
     ],
   },
@@ -193,9 +196,9 @@ ${served('/srv/registry', 'access: {anonymous: [pull]}')} unserve
         before:
           'for n in 1 2 3 4 5 6 7 8; do berth token add --user alice --may "**:pull" --expires 1d --name t$n; done',
       },
-      { begins: 'docker search', before: 'push --user "admin:$ADMIN" team/nginx:1' },
+      { begins: 'docker search', before: `push --user "admin:${PRINTED}" nginx:1 team/nginx:1` },
       { begins: 'berth access explain', code: 3, unlike: 'in the page it is a rule of the file' },
-      { begins: 'curl -u alice', answers: [["Enter host password for user 'alice':", 'a good password']] },
+      { begins: 'curl -u alice', answers: [ALICE] },
       {
         begins: 'docker login registry.example.com -u oidc',
         not: 'needs a token of an issuer; test/access has one',
@@ -206,7 +209,7 @@ ${served('/srv/registry', 'access: {anonymous: [pull]}')} unserve
         before: 'touch /etc/docker/certs.d/registry.example.com/client.{cert,key}',
       },
       { begins: 'berth audit', not: 'your-shipper stands for a program of the reader' },
-      { begins: 'api=', before: 'berth user change alice --admin; no_password' },
+      { begins: 'api=', before: 'berth user admin alice', answers: [ALICE, ALICE, ALICE] },
     ],
   },
   'docs/api.md': {
@@ -306,6 +309,30 @@ FIRST=$(berth tag history team/app:latest | sed -n '$s/^\\S* \\S* *\\S* *\\([0-9
     without: { kubectl: CLUSTER, kind: CLUSTER, minikube: CLUSTER, k3s: CLUSTER, ctr: CLUSTER },
     notes: [{ begins: 'berth backup verify', before: 'berth backup registry.tar -c /srv/config.yml' }],
   },
+  'docs/docker.md': {
+    image: true,
+    before: 'engine',
+    notes: [
+      { begins: 'docker tag berth localhost', before: 'answers http://localhost:5000/v2/' },
+      { begins: 'docker ps', before: 'docker exec registry registry healthcheck' },
+      { begins: 'docker exec registry berth config', before: 'answers http://localhost:5000/v2/' },
+      {
+        begins: 'docker rm -f registry\ndocker run -d -v /data/certs',
+        before:
+          'mkdir /data/certs; openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=myregistry.test -keyout /data/certs/domain.key -out /data/certs/domain.crt 2>/dev/null',
+      },
+      {
+        begins: 'docker rm -f registry\ndocker run -d -v /data/auth',
+        before: 'answers https://localhost/v2/',
+      },
+      { begins: 'docker rm -f registry\nsudo chown', before: 'answers http://localhost:5000/v2/' },
+      { begins: 'docker exec registry registry garbage', before: 'answers http://localhost:5000/v2/' },
+      {
+        begins: 'docker run --rm -v /data/registry:/var/lib/registry:ro',
+        before: `no_containers; rm -rf /data/registry; ${FOLDER_OF_DISTRIBUTION} find /data | head -30; docker run --rm -v /data/registry:/x berth import --check /x; false`,
+      },
+    ],
+  },
   'docs/compose.md': {
     image: true,
     before: 'engine',
@@ -327,6 +354,10 @@ FIRST=$(berth tag history team/app:latest | sed -n '$s/^\\S* \\S* *\\S* *\\([0-9
       { begins: 'docker tag', before: ANSWERS },
       { begins: 'docker ps', among: true },
       { begins: 'docker exec', before: ANSWERS },
+      {
+        begins: 'docker run --rm',
+        before: `docker rm -f registry; rm -rf /data/registry; ${FOLDER_OF_DISTRIBUTION}`,
+      },
     ],
   },
 }

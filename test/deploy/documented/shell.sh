@@ -20,9 +20,11 @@ ask() {
   echo "done $1" >&3
 }
 answer() {
+  local -A asked
   while IFS=$'\t' read -r question text; do
+    asked[$question]=$((${asked[$question]:-0} + 1))
     for _ in $(seq 200); do
-      grep -qF -- "$question" "$IO/$1.out" && break
+      [ "$(grep -oF -- "$question" "$IO/$1.out" | wc -l)" -ge "${asked[$question]}" ] && break
       sleep 0.1
     done
     eval "printf '%s\\r' \"$text\""
