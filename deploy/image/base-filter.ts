@@ -26,6 +26,7 @@ const LEFT_OUT = [
   'usr/share/lintian/',
   'usr/share/locale/',
   'usr/share/man/',
+  'usr/share/zoneinfo/localtime',
   'usr/share/zoneinfo/posix/',
   'usr/share/zoneinfo/right/',
   'usr/src/',

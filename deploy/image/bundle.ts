@@ -29,7 +29,11 @@ const OPTIONS = {
   minifyWhitespace: true,
   minifySyntax: true,
   legalComments: 'none',
+  // What the repository's own says to the type checker does not count.
+  tsconfigRaw: { compilerOptions: { strict: true, target: 'esnext' } },
   logLevel: 'silent',
+  // Names of files stand in the code: those of the repository, wherever its packages are.
+  preserveSymlinks: true,
   supported: { 'dynamic-import': false },
   banner: { js: '(function (require, module, urlOf) {' },
   footer: { js: '})' },
@@ -63,7 +67,9 @@ export async function bundleProgram(root: string): Promise<Bundles> {
     missing = [...threads].filter((name) => !code.has(name))
   )
     take(await bundle(Object.fromEntries(missing.map((name) => [name, `src/${name}.ts`]))))
-  return { code, foreign: [...foreign].sort() }
+  // esbuild reads files in no order, and so finds threads in none.
+  const sorted = [...code].sort(([a], [b]) => (a < b ? -1 : 1))
+  return { code: new Map(sorted), foreign: [...foreign].sort() }
 }
 
 /** A small program of the image itself, as a file that Node.js runs as it is. */
