@@ -2,6 +2,10 @@
 import { isLoopback } from '../../upstream/address.ts'
 import { caFile, type RegistryToUse, type Setup, SetupError, urlOf } from './setup.ts'
 
+/** Seen with Docker 28.5 and containerd's store. */
+const SYSTEM_TOO =
+  "Engines that keep images in containerd's store, as new ones do, look into certs.d for images of this registry, not where it is a mirror: add the authority to those of the system too (Debian: copy it to /usr/local/share/ca-certificates, run update-ca-certificates), and restart docker."
+
 export function dockerSetup(registry: RegistryToUse): Setup {
   const { host, transport, mirrorOf } = registry
   if (mirrorOf !== undefined && mirrorOf !== 'docker.io')
@@ -30,5 +34,6 @@ export function dockerSetup(registry: RegistryToUse): Setup {
     ],
     commands: hasSettings ? ['systemctl reload docker'] : [],
     login: [`docker login ${host}`],
+    ...(transport === 'own-ca' && mirrorOf !== undefined && { notes: [SYSTEM_TOO] }),
   }
 }
