@@ -12,6 +12,7 @@ function pattern(line: string): RegExp {
     .replaceAll('…', '.*')
     .replaceAll(/\d{4}-\d\d-\d\d/g, String.raw`\d{4}-\d\d-\d\d`)
     .replaceAll(/\d\d:\d\d:\d\d/g, String.raw`\d\d:\d\d:\d\d`)
+    .replaceAll(/\\\.\d{3}Z/g, String.raw`\.\d+Z`)
     .replaceAll(/UTC\\?[+-]\d\d:\d\d/g, String.raw`UTC\S*`)
     .replaceAll(/\b[0-9a-f]{8,64}\b/g, '[0-9a-f]+')
     .replaceAll(/ +/g, String.raw`\s+`)

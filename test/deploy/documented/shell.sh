@@ -71,7 +71,7 @@ export -f berth
 # answers URL: waits until something answers there.
 answers() {
   for _ in $(seq 300); do
-    curl -sk -o /dev/null "$1" && return 0
+    curl -qsk -o /dev/null "$1" && return 0
     sleep 0.1
   done
   return 1
