@@ -56,8 +56,8 @@ export type DockerHost = {
   until(line: string, fits: RegExp, seconds?: number): Promise<string>
   /** Where `/data` of the host is for this process. */
   data: string
-  /** Ends the engine and starts it again, as `systemctl restart docker`; it reads `/etc/docker/daemon.json`. */
-  restartEngine(): Promise<void>
+  /** Ends the engine and starts it again, as `systemctl restart docker`; it reads `/etc/docker/daemon.json`. KILL: it crashes. */
+  restartEngine(signal?: 'TERM' | 'KILL'): Promise<void>
   /** What was typed, and what it wrote. */
   transcript(): string
 }
@@ -97,7 +97,7 @@ export async function startDockerHost(context: Ending, options: DockerHostOption
     (await type(line, more)).stdout.trimEnd()
   await type(`cat >/etc/docker/daemon.json <<'END'\n${daemonJson(cgroup, options)}\nEND`, { aside: true })
   const engine = createEngine({ folder, type, inside, isDefaultStore: options.containerdStore !== true })
-  afterwards(context, engine.stop)
+  afterwards(context, () => engine.stop())
   await engine.start()
   return {
     version: await ask("docker version --format '{{.Server.Version}}'", { aside: true }),
@@ -105,9 +105,11 @@ export async function startDockerHost(context: Ending, options: DockerHostOption
     ask,
     until: (line, fits, seconds = 30) => until(ask, line, fits, seconds),
     data,
-    async restartEngine() {
-      lines.push('$ systemctl restart docker')
-      await engine.stop()
+    async restartEngine(signal = 'TERM') {
+      lines.push(
+        signal === 'TERM' ? '$ systemctl restart docker' : '(the engine is killed and started again)',
+      )
+      await engine.stop(signal)
       await engine.start()
     },
     transcript: () => lines.join('\n'),
@@ -199,10 +201,10 @@ function createEngine({ folder, type, inside, isDefaultStore }: EngineParts) {
         await sleep(50)
       }
     },
-    async stop(): Promise<void> {
+    async stop(signal: 'TERM' | 'KILL' = 'TERM'): Promise<void> {
       if (engine === undefined || engine.exitCode !== null) return
       const ended = once(engine, 'exit')
-      await type('kill "$(cat /run/docker.pid)"', { aside: true })
+      await type(`kill -${signal} "$(cat /run/docker.pid)"`, { aside: true })
       await ended
     },
   }

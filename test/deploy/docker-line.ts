@@ -94,6 +94,11 @@ export async function tryTheLine(context: TestContext, options: DockerHostOption
     await untilAnswers(host)
     await pullFromIt(host)
   })
+  await context.test('it comes back when the engine is killed', { skip: LARGER }, async () => {
+    await host.restartEngine('KILL')
+    await untilAnswers(host)
+    await pullFromIt(host)
+  })
   await context.test('it ends at once when told to, and cleanly', async () => {
     const began = performance.now()
     await type('docker stop registry')
@@ -153,5 +158,5 @@ async function collected({ type, ask }: DockerHost): Promise<void> {
   )
   assert.equal(deleted, '202')
   const { stdout } = await type('docker exec registry berth gc --empty-trash')
-  assert.match(stdout, /Removed 1 manifest/)
+  assert.match(stdout, /Removed (1 manifest|3 manifests),/)
 }
