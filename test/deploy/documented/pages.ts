@@ -350,4 +350,15 @@ FIRST=$(berth tag history team/app:latest | sed -n '$s/^\\S* \\S* *\\S* *\\([0-9
       { begins: 'docker compose run', before: 'docker compose down -v' },
     ],
   },
+  'docs/push.md': {
+    image: true,
+    before: 'npm run image; serve; echo of-the-robot >password',
+    words: { 'registry.example.com/': 'localhost:5000/' },
+    notes: [],
+  },
+  'docs/client-config.md': {
+    before:
+      'serve; openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -subj /CN=ca -out ca.crt 2>/dev/null',
+    notes: [],
+  },
 }
