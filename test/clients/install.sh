@@ -5,7 +5,8 @@
 #   test/clients/install.sh          what CI runs: Debian's own packages, schemas of Kubernetes, and crane, regctl and
 #                                    kustomize where Go is
 #   test/clients/install.sh all      also a newer Docker, buildx, containerd, oras and cosign from a newer Debian suite,
-#                                    unpacked beside the system's, and helm and Distribution 3 where Go is (minutes)
+#                                    unpacked beside the system's, and helm, Distribution 3 and Kubernetes where Go is
+#                                    (minutes)
 #
 # BERTH_CLIENTS_DIR  where `all` and Go put their programs (default: ~/.cache/berth-clients); the tests look there first
 # BERTH_DEBIAN       the newer suite (default: sid; trixie does not drift)
@@ -19,6 +20,7 @@ KUSTOMIZE=sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
 # Schemas of Kubernetes' API, of several versions, and what compares with them.
 KUBERNETES_VALIDATE=kubernetes-validate==1.37.0
 HELM=helm.sh/helm/v4/cmd/helm@v4.3.1
+KUBERNETES=1.34.1
 DISTRIBUTION=github.com/distribution/distribution/v3/cmd/registry@v3.1.1
 
 have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
@@ -65,6 +67,42 @@ build_distribution() {
   GOBIN=$DIR/bin/building GOFLAGS=-buildvcs=false CGO_ENABLED=0 go install "$DISTRIBUTION" 2>/dev/null &&
     mv "$DIR/bin/building/registry" "$DIR/bin/distribution" || say "Distribution 3 did not build"
   rm -rf "$DIR/bin/building"
+}
+
+# A whole Kubernetes, and the etcd that it wants. Its own go.mod takes its libraries from folders of its repository; here they
+# are the modules of the same release.
+build_kubernetes() {
+  [ -x "$DIR/kubernetes/bin/kubectl" ] && return 0
+  have go || { say "no Go here, so no Kubernetes"; return 0; }
+  say "building Kubernetes (minutes)"
+  work=$DIR/kubernetes/building
+  mkdir -p "$work" "$DIR/kubernetes/bin" "$DIR/kubernetes/cni"
+  (
+    cd "$work"
+    go mod download "k8s.io/kubernetes@v$KUBERNETES"
+    sources=$(go env GOMODCACHE)/k8s.io/kubernetes@v$KUBERNETES
+    programs="kubelet kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubectl"
+    {
+      echo "module building"
+      grep '^go ' "$sources/go.mod"
+      echo "require k8s.io/kubernetes v$KUBERNETES"
+      sed -n 's|^[[:space:]]*\(go.etcd.io/etcd/server/v3 v[0-9.]*\).*|require \1|p' "$sources/go.mod"
+      sed -n "s|^[[:space:]]*\\(k8s.io/[a-z-]*\\) => ./staging/.*|replace \\1 => \\1 v0.${KUBERNETES#1.}|p" "$sources/go.mod"
+    } >go.mod
+    { echo "package building"; for name in $programs; do echo "import _ \"k8s.io/kubernetes/cmd/$name\""; done
+      echo 'import _ "go.etcd.io/etcd/server/v3"'; } >programs.go
+    cp "$sources/go.sum" .
+    chmod u+w go.sum
+    go mod tidy
+    export CGO_ENABLED=0 GOFLAGS=-buildvcs=false
+    go build -ldflags '-s -w' -o ../bin/etcd go.etcd.io/etcd/server/v3 || exit 1
+    # The last of them tells that all are there.
+    for name in $programs; do go build -ldflags '-s -w' -o "../bin/$name" "k8s.io/kubernetes/cmd/$name" || exit 1; done
+    apt-get -qq download containernetworking-plugins
+    dpkg -x containernetworking-plugins_*.deb .
+    cp usr/lib/cni/* ../cni/
+  ) >/dev/null 2>&1 || say "Kubernetes did not build"
+  rm -rf "$work"
 }
 
 pip_install() {
@@ -122,4 +160,5 @@ if [ "${1:-}" = all ]; then
   unpack_newer
   go_install helm $HELM
   build_distribution
+  build_kubernetes
 fi

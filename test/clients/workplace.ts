@@ -27,6 +27,9 @@ export function clientPath(name: string, newer = false): string | undefined {
   return own ?? (newer ? undefined : programPath(name))
 }
 
+/** What install.sh put there that is no program of its own. */
+export const clientsPath = (...parts: string[]): string => join(CLIENTS, ...parts)
+
 /** The folder of what a newer Docker keeps beside its programs. */
 export const newerPath = (...parts: string[]): string => join(NEWER, ...parts)
 

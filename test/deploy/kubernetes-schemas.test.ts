@@ -5,11 +5,10 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
 import { promisify } from 'node:util'
-import { missingClients } from '../clients/workplace.ts'
+import { clientsPath, missingClients } from '../clients/workplace.ts'
 import { programPath } from '../lib/prerequisite.ts'
 import { temporaryFolder } from '../lib/temporary.ts'
 import {
@@ -24,7 +23,7 @@ import {
 
 const VERSIONS = ['1.25', '1.31', '1.37']
 /** Where test/clients/install.sh puts it. */
-const PYTHON = join(process.env['BERTH_CLIENTS_DIR'] ?? join(homedir(), '.cache', 'berth-clients'), 'python')
+const PYTHON = clientsPath('python')
 
 const run = promisify(execFile)
 
