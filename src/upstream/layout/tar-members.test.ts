@@ -46,7 +46,7 @@ test('long names, links and folders, in the forms that GNU tar writes', (t) => {
   writeFileSync(join(folder, 'in', long), 'of the long name')
   writeFileSync(join(folder, 'in', 'b'), 'short')
   symlinkSync('b', join(folder, 'in', 'c'))
-  symlinkSync(`${long}`, join(folder, 'in', 'd'))
+  symlinkSync(long, join(folder, 'in', 'd'))
   symlinkSync('nowhere', join(folder, 'in', 'e'))
   for (const format of ['gnu', 'posix', 'ustar']) {
     const tar = join(folder, `${format}.tar`)
