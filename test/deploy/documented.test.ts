@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { describe, test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { clientPath } from '../clients/workplace.ts'
 import { builtImage } from '../lib/image.ts'
@@ -30,14 +30,17 @@ const notRun: string[] = []
 let untried: string[] = []
 
 const skip = noMachine()
-for (const name of NAMES) {
-  const page = PAGES[name] ?? { notes: [] as const }
-  const plan = planOf(readBlocks(name, readFileSync(join(ROOT, name), 'utf8')), page)
-  if (plan.length === 0 || (only !== undefined && !name.includes(only))) continue
-  test(`the commands of ${name}`, { skip, timeout: 300_000 }, (context) =>
-    typePage(context, name, page, plan),
-  )
-}
+// Machines do not see each other.
+describe('pages', { concurrency: 2 }, () => {
+  for (const name of NAMES) {
+    const page = PAGES[name] ?? { notes: [] as const }
+    const plan = planOf(readBlocks(name, readFileSync(join(ROOT, name), 'utf8')), page)
+    if (plan.length === 0 || (only !== undefined && !name.includes(only))) continue
+    test(`the commands of ${name}`, { skip, timeout: 300_000 }, (context) =>
+      typePage(context, name, page, plan),
+    )
+  }
+})
 
 test('which commands ran', { skip }, (context) => {
   for (const line of ran) context.diagnostic(`ran      ${line}`)

@@ -72,7 +72,7 @@ wait $! || true
 const HISTORY = `
 push team/app:1 team/app:latest
 push --seed other team/app:latest
-curl -fsX DELETE http://localhost:5000/v2/team/app/manifests/1
+curl -X DELETE http://localhost:5000/v2/team/app/manifests/1
 `
 const LISTENING = /listening on/
 /** The password of admin, from what Berth printed. */
@@ -93,7 +93,7 @@ skopeo copy -q --src-tls-verify=false docker://localhost:5999/hello:1 docker-arc
 engine
 docker load -q -i hello.tar
 `
-const CLUSTER = 'needs a cluster of Kubernetes'
+const CLUSTER = 'needs a cluster; test/deploy/kubernetes*.test.ts try the manifests'
 const NETWORK = 'fetches from the network, which there is none of here'
 
 export const PAGES: Readonly<Record<string, Page>> = {
@@ -209,6 +209,7 @@ ${served('/srv/registry', 'access: {anonymous: [pull]}')} unserve
       { begins: 'crane', not: 'needs a token of a pod; test/access has one' },
       {
         begins: 'ls /etc/docker',
+        unlike: 'at a terminal the names stand side by side',
         before: 'touch /etc/docker/certs.d/registry.example.com/client.{cert,key}',
       },
       { begins: 'berth audit', not: 'your-shipper stands for a program of the reader' },
@@ -300,7 +301,7 @@ FIRST=$(berth tag history team/app:latest | sed -n '$s/^\\S* \\S* *\\S* *\\([0-9
       { begins: 'berth tag history', unlike: NUMBERS },
       {
         begins: 'berth trash empty',
-        before: 'curl -fsX DELETE http://localhost:5000/v2/team/app/manifests/latest',
+        before: 'curl -X DELETE http://localhost:5000/v2/team/app/manifests/latest',
         unlike: NUMBERS,
         answers: [['[y/N]', 'y']],
       },
@@ -311,6 +312,14 @@ FIRST=$(berth tag history team/app:latest | sed -n '$s/^\\S* \\S* *\\S* *\\([0-9
     before: `npm run image; cd /srv; ${served()} cd $CLONE; tls_too /srv/config.yml; ${HELLO}`,
     without: { kubectl: CLUSTER, kind: CLUSTER, minikube: CLUSTER, k3s: CLUSTER, ctr: CLUSTER },
     notes: [{ begins: 'berth backup verify', before: 'berth backup registry.tar -c /srv/config.yml' }],
+  },
+  'docs/image.md': {
+    image: true,
+    before: 'engine',
+    notes: [
+      { begins: 'berth push', before: `cd /srv; ${served()} cd $CLONE; tls_too /srv/config.yml` },
+      { begins: 'docker run', before: 'unserve', after: ANSWERS },
+    ],
   },
   'docs/docker.md': {
     image: true,
