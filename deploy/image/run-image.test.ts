@@ -101,7 +101,8 @@ suite('the image runs', { skip, timeout: 300_000 }, () => {
     ]) {
       const { container } = await serve(t, { command })
       const file = command.at(-1)?.endsWith('.yml') ? command.at(-1) : '/etc/distribution/config.yml'
-      assert.ok(container.log().includes(`configured by ${file}`), container.log())
+      // The line may come after the first answer.
+      await until(async () => container.log().includes(`configured by ${file}`), container)
       await container.stop()
     }
     const lines: [string[], number, RegExp][] = [
