@@ -74,12 +74,15 @@ export async function tryTakeover(host: DockerHost): Promise<void> {
   await type('kill "$(cat old.pid)"', { aside: true })
   await host.until('curl -s http://localhost:5000/v2/ || echo gone', /gone/)
   await type(LINE)
-  await untilAnswers(host)
-  assert.deepEqual(JSON.parse(await ask('curl -s http://localhost:5000/v2/_catalog')), JSON.parse(before))
-  await type('docker pull -q localhost:5000/team/old:1')
-  assert.equal(await ask('docker run --rm localhost:5000/team/old:1'), 'hello from the registry')
-  await host.until('docker logs registry 2>&1', /takeover complete/)
-  await type('docker rm -f registry')
+  try {
+    await untilAnswers(host)
+    assert.deepEqual(JSON.parse(await ask('curl -s http://localhost:5000/v2/_catalog')), JSON.parse(before))
+    await type('docker pull -q localhost:5000/team/old:1')
+    assert.equal(await ask('docker run --rm localhost:5000/team/old:1'), 'hello from the registry')
+    await host.until('docker logs registry 2>&1', /takeover complete/)
+  } finally {
+    await type('docker rm -f registry')
+  }
   await type('docker rmi -f localhost:5000/team/old:1', { aside: true })
 }
 

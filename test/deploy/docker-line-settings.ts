@@ -11,8 +11,9 @@ export async function withRegistry(
   host: DockerHost,
   options: string,
   use: () => Promise<void>,
+  words = '',
 ): Promise<void> {
-  await host.type(`docker run -d ${options} --name registry registry`)
+  await host.type(`docker run -d ${options} --name registry registry ${words}`.trimEnd())
   try {
     await use()
   } catch (error) {
@@ -73,7 +74,7 @@ export async function tryMountedFiles(context: TestContext, host: DockerHost): P
     [
       'version: 0.1',
       'storage: { filesystem: { rootdirectory: /var/lib/registry }, delete: { enabled: false } }',
-      'http: { addr: :5000, headers: { X-Mounted: ["yes"] } }',
+      'http: { addr: ":5000", headers: { X-Mounted: ["yes"] } }',
       '',
     ].join('\n'),
   )
@@ -88,15 +89,14 @@ export async function tryMountedFiles(context: TestContext, host: DockerHost): P
       }),
     )
   await context.test('a file of one’s own, by its name', async () => {
-    const options = '-v /data/config.yml:/mine.yml -p 5000:5000 --name registry registry'
     const forms = ['/mine.yml', ...(LARGER === false ? ['serve /mine.yml', 'registry serve /mine.yml'] : [])]
-    for (const words of forms) {
-      await host.type(`docker run -d ${options} ${words}`)
+    const use = async (): Promise<void> => {
       await untilAnswers(host)
       assert.match(await host.ask('curl -si http://localhost:5000/v2/'), /^x-mounted: yes/im)
       await host.type('docker exec registry berth gc --dry-run')
-      await host.type('docker rm -f -v registry')
     }
+    for (const words of forms)
+      await withRegistry(host, '-v /data/config.yml:/mine.yml -p 5000:5000', use, words)
   })
 }
 
