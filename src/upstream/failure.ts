@@ -1,5 +1,6 @@
 /** What goes wrong with another registry, as a person reads it. */
 import type { IncomingMessage } from 'node:http'
+import { printable } from './printable.ts'
 import { readBounded } from './read-bounded.ts'
 
 /**
@@ -94,7 +95,6 @@ function untrusted(host: string, code: string, cause: unknown): UpstreamError {
 }
 
 const LARGEST_ERROR = 64 * 1024
-const LONGEST_TEXT = 500
 
 /**
  * What an answer that is no success says, and what it means. Its body is read to the end.
@@ -150,9 +150,4 @@ function saidIn(body: Buffer): string {
     // Not JSON: a proxy's, perhaps.
   }
   return /<[a-z!]/i.test(text) ? '' : printable(text.trim())
-}
-
-/** What comes from elsewhere may not move the cursor of a terminal. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').slice(0, LONGEST_TEXT)
 }

@@ -6,12 +6,13 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { dialledHost, isLoopback, parseAddress } from './address.ts'
 import { type Challenge, parseChallenges } from './challenge.ts'
-import { printable, retryAfterMs } from './failure.ts'
+import { retryAfterMs } from './failure.ts'
 import { splitLayout } from './layout/open-layout.ts'
 import { platformFits } from './layout/platform.ts'
 import { createChunkLimit } from './push/chunk-limit.ts'
 import { createUnfinishedUploads } from './push/unfinished.ts'
 import type { Digest } from '../oci/digest.ts'
+import { printable } from './printable.ts'
 
 const DIGEST = `sha256:${'a'.repeat(64)}` as Digest
 

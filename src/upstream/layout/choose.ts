@@ -1,10 +1,11 @@
 /** Which image of a layout is meant, and what belongs to it. */
-import { parseDigest } from '../../oci/digest.ts'
+import { type Digest, parseDigest } from '../../oci/digest.ts'
 import type { DescriptorFields } from '../../oci/manifest-fields.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
+import { printable } from '../printable.ts'
 import { type Layout, type LayoutEntry, LayoutError } from './layout.ts'
 import { platformFits } from './platform.ts'
-import { createManifestReader, isManifestType, type ReadManifest } from './read-manifest.ts'
+import { createManifestReader, DEEPEST, isManifestType, type ReadManifest, tooDeep } from './read-manifest.ts'
 
 export type Choice = {
   name?: string | undefined
@@ -23,13 +24,15 @@ export function chooseImage(layout: Layout, choice: Choice): Descriptor {
   const read = createManifestReader(layout)
   const found = named(layout, choice)
   const fitting =
-    choice.platform === undefined ? found : found.flatMap((one) => platformIn(one, choice, read))
+    choice.platform === undefined
+      ? found
+      : found.flatMap((one) => fittingIn(layout, one, choice.platform as string, read))
   const [first, ...others] = distinct(fitting)
   if (first !== undefined && others.length === 0) return first.descriptor
   if (first === undefined) {
     const there = [...new Set(found.flatMap((one) => platformsOf(one.descriptor, read)))]
     throw new LayoutError(
-      `${layout.shown} has no image for ${choice.platform}; it has ${there.join(', ') || 'none with a platform'}`,
+      `${layout.shown} has no image for ${choice.platform}; it has ${there.map(printable).join(', ') || 'none with a platform'}`,
     )
   }
   const isUnnamed = choice.name === undefined && choice.digest === undefined
@@ -40,24 +43,24 @@ export function chooseImage(layout: Layout, choice: Choice): Descriptor {
 }
 
 /** Of an index its children that fit; of an image itself, where it fits. */
-function platformIn(entry: LayoutEntry, { platform }: Choice, read: ReadManifest): LayoutEntry[] {
-  const wanted = platform as string
-  const manifest = read(entry.descriptor)
-  if (manifest.parsed.kind === 'image') return platformFits(manifest.platform(), wanted) ? [entry] : []
-  return manifest.parsed.references
-    .filter(({ descriptor }) => isManifestType(descriptor.mediaType))
-    .flatMap(({ descriptor }) => childFor(descriptor, wanted, entry, read))
-}
-
-function childFor(
-  descriptor: DescriptorFields,
-  wanted: string,
-  { names }: LayoutEntry,
-  read: ReadManifest,
-): LayoutEntry[] {
-  if (descriptor.platform !== undefined)
-    return platformFits(descriptor.platform, wanted) ? [{ descriptor, names }] : []
-  return platformIn({ descriptor, names }, { platform: wanted }, read)
+function fittingIn(layout: Layout, entry: LayoutEntry, wanted: string, read: ReadManifest): LayoutEntry[] {
+  // Many ways may lead to one index.
+  const seen = new Set<Digest>()
+  const fitting = (descriptor: DescriptorFields, depth: number): DescriptorFields[] => {
+    if (seen.has(descriptor.digest)) return []
+    seen.add(descriptor.digest)
+    if (depth > DEEPEST) throw tooDeep(layout)
+    const { parsed, platform } = read(descriptor)
+    if (parsed.kind === 'image') return platformFits(platform(), wanted) ? [descriptor] : []
+    return parsed.references
+      .map((reference): DescriptorFields => reference.descriptor)
+      .filter(({ mediaType }) => isManifestType(mediaType))
+      .flatMap((child) => {
+        if (child.platform === undefined) return fitting(child, depth + 1)
+        return platformFits(child.platform, wanted) ? [child] : []
+      })
+  }
+  return fitting(entry.descriptor, 0).map((descriptor) => ({ descriptor, names: entry.names }))
 }
 
 function platformsOf(descriptor: DescriptorFields, read: ReadManifest): string[] {
@@ -99,8 +102,8 @@ function listed(entries: readonly LayoutEntry[]): string {
     .map(({ descriptor, names }) =>
       [
         '  ',
-        names.join(', ') || '(no name)',
-        descriptor.platform && `  ${descriptor.platform}`,
+        names.map(printable).join(', ') || '(no name)',
+        descriptor.platform && `  ${printable(descriptor.platform)}`,
         `  ${descriptor.digest}`,
       ].join(''),
     )

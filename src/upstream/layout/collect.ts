@@ -2,7 +2,7 @@
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts'
 import { type Layout, LayoutError, type Stored } from './layout.ts'
-import { createManifestReader, isManifestType, missing } from './read-manifest.ts'
+import { createManifestReader, DEEPEST, isManifestType, missing, tooDeep } from './read-manifest.ts'
 import { damaged } from './read-stored.ts'
 
 export type BlobToPush = { digest: Digest; stored: Stored }
@@ -15,9 +15,6 @@ export type Content = {
   /** Layers that lie elsewhere, and are not pushed. */
   foreign: number
 }
-
-/** Indexes in indexes; deeper is a mistake or an attack. */
-const DEEPEST = 8
 
 /**
  * Reads all manifests and compares them with their digests; of blobs it looks only at their sizes.
@@ -44,8 +41,7 @@ export function collectContent(layout: Layout, root: Descriptor): Content {
 
   function addManifest(descriptor: Descriptor, depth: number): void {
     if (manifests.has(descriptor.digest)) return
-    if (depth > DEEPEST)
-      throw new LayoutError(`${layout.shown} has indexes in indexes, more than ${DEEPEST} deep`)
+    if (depth > DEEPEST) throw tooDeep(layout)
     const { bytes, parsed } = read(descriptor)
     for (const { kind, descriptor: one, nonDistributable } of parsed.references) {
       if (nonDistributable) foreign.add(one.digest)

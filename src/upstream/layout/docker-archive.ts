@@ -3,12 +3,11 @@
  * form; the bytes of layers stay as they are, so those that are not compressed are pushed so.
  */
 import { MEDIA_TYPE } from '../../oci/descriptor.ts'
-import { type Digest, digestOf } from '../../oci/digest.ts'
+import { createDigestHash, type Digest, digestOf } from '../../oci/digest.ts'
 import { platformText } from '../../oci/manifest-fields.ts'
 import { type Layout, type LayoutEntry, LayoutError, type Stored } from './layout.ts'
 import type { FindFile } from './open-layout.ts'
 import { readRange, readSmall } from './read-stored.ts'
-import { createDigestHash } from '../../oci/digest.ts'
 
 const LARGEST_CONFIG = 16 * 1024 * 1024
 const CONFIG_TYPE = 'application/vnd.oci.image.config.v1+json'

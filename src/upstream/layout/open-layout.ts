@@ -1,6 +1,6 @@
 /** Opens what a person named: the folder of an image layout, a tar of one, or what `docker save` wrote. */
-import { statSync, type Stats } from 'node:fs'
-import { basename, join } from 'node:path'
+import { realpathSync, statSync, type Stats } from 'node:fs'
+import { basename, join, sep } from 'node:path'
 import { descriptorOf } from '../../oci/manifest-fields.ts'
 import { RegistryError } from '../../oci/error.ts'
 import { openDockerArchive } from './docker-archive.ts'
@@ -25,12 +25,17 @@ export async function openLayout(path: string): Promise<Layout> {
   }
   if (stats === undefined) throw new LayoutError(`${path}: there is no such file or folder`)
   const isFolder = stats.isDirectory()
+  if (!isFolder && !stats.isFile())
+    throw new LayoutError(`${path} is neither a folder nor a file: save the image into a file first`)
   const find = isFolder ? filesBelow(path) : membersOf(path)
   // What newer engines save is both: a layout says more, and keeps the layers as they were.
   if (find('oci-layout') !== undefined || (isFolder && find('index.json') !== undefined))
     return openOci(path, find)
   const list = find('manifest.json')
-  if (list !== undefined) return openDockerArchive(path, find, parseJson(readSmall(list, LARGEST_LIST), list))
+  if (list !== undefined) {
+    const inside = isFolder ? onlyBelow(path, find) : find
+    return openDockerArchive(path, inside, parseJson(readSmall(list, LARGEST_LIST), list))
+  }
   throw new LayoutError(
     `${path} is no image layout (${isFolder ? 'the folder' : 'the tar'} has no file "oci-layout"), and not what "docker save" writes`,
   )
@@ -46,6 +51,18 @@ function filesBelow(folder: string): FindFile {
       throw new LayoutError(`${path} cannot be read (${(error as NodeJS.ErrnoException).code})`)
     }
     return stats?.isFile() === true ? { path, at: 0, size: stats.size, shown: path } : undefined
+  }
+}
+
+/**
+ * Where a layout names files by their paths, and by no digest, none outside of it is meant: pushing it would give away
+ * what whoever made the layout may not read.
+ */
+function onlyBelow(folder: string, find: FindFile): FindFile {
+  const root = `${realpathSync(folder)}${sep}`
+  return (name) => {
+    const found = find(name)
+    return found !== undefined && realpathSync(found.path).startsWith(root) ? found : undefined
   }
 }
 

@@ -16,6 +16,9 @@ export type LayoutManifest = {
 
 export type ReadManifest = (descriptor: Descriptor) => LayoutManifest
 
+/** Indexes in indexes; deeper is a mistake or an attack. */
+export const DEEPEST = 8
+
 const LARGEST_MANIFEST = 16 * 1024 * 1024
 const MOST_REFERENCES = 100_000
 const TYPES: ReadonlySet<string> = new Set([
@@ -73,6 +76,10 @@ function configPlatform(layout: Layout, { config }: ParsedManifest): string | un
   } catch {
     return undefined
   }
+}
+
+export function tooDeep({ shown }: Layout): LayoutError {
+  return new LayoutError(`${shown} has indexes in indexes, more than ${DEEPEST} deep`)
 }
 
 export function missing(layout: Layout, digest: Digest): LayoutError {

@@ -39,6 +39,13 @@ function header(name: string, size: string | Buffer, type = '0'): Buffer {
   return block
 }
 
+function paxSize(size: string): Buffer {
+  const record = ` size=${size}\n`
+  const pax = Buffer.from(`${record.length + 2}${record}`)
+  const start = header('x', pax.length.toString(8).padStart(11, '0'), 'x')
+  return Buffer.concat([start, pax, Buffer.alloc(512 - pax.length), header('a', '0'), Buffer.alloc(1024)])
+}
+
 test('long names, links and folders, in the forms that GNU tar writes', (t) => {
   const folder = temporary(t)
   const long = `${'a-folder-with-a-long-name/'.repeat(5)}file`
@@ -96,6 +103,12 @@ test('what is no tar, compressed, or only a part of one', (t) => {
     [whole.subarray(0, 1000), /ends in the middle: get it again/],
     [Buffer.alloc(512, 'x'), /is no tar, or a damaged one/],
     [Buffer.concat([whole, Buffer.alloc(512, 1)]), /is no tar, or a damaged one/],
+    // Sizes that lead back, or nowhere.
+    ...['-1', '-1000', 'x'].map((size): [Buffer, RegExp] => [
+      header('a', size),
+      /is no tar, or a damaged one/,
+    ]),
+    ...['-512', '-1024', '0.5', 'NaN', '1e999'].map((size): [Buffer, RegExp] => [paxSize(size), /is no tar/]),
   ]
   for (const [bytes, said] of rows) {
     const path = join(folder, 'file.tar')

@@ -20,7 +20,7 @@ type Extension = { path?: string; linkpath?: string; size?: number }
  * @throws LayoutError: it is no whole tar
  */
 export function readTarMembers(path: string): ReadonlyMap<string, Member> {
-  const file = openSync(path, 'r')
+  const file = opened(path)
   try {
     const { size } = fstatSync(file)
     const read = (at: number, length: number): Buffer => {
@@ -33,6 +33,14 @@ export function readTarMembers(path: string): ReadonlyMap<string, Member> {
     return membersOf(path, size, read)
   } finally {
     closeSync(file)
+  }
+}
+
+function opened(path: string): number {
+  try {
+    return openSync(path, 'r')
+  } catch (error) {
+    throw new LayoutError(`${path} cannot be read (${(error as NodeJS.ErrnoException).code})`)
   }
 }
 
@@ -60,6 +68,8 @@ function membersOf(
     if (block.every((byte) => byte === 0)) break
     const header = headerOf(block, path)
     const size = extension.size ?? header.size
+    // A negative one would lead back, for ever.
+    if (!Number.isSafeInteger(size) || size < 0) throw new LayoutError(`${path} is no tar, or a damaged one`)
     const body = at + BLOCK
     at = body + Math.ceil(size / BLOCK) * BLOCK
     if (body + size > end) throw new LayoutError(`${path} ends in the middle: get it again`)
