@@ -1,49 +1,10 @@
 /** What a connection does where the registry leads it elsewhere, stays silent, or changes its mind about tokens. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createServer as createTcp } from 'node:net'
-import { test, type TestContext } from 'node:test'
-import { type ConnectOptions, connect } from './connection.ts'
-import type { Credentials } from './credentials/credentials.ts'
-import { UpstreamError } from './failure.ts'
-
-const ALICE: Credentials = {
-  kind: 'password',
-  username: 'alice',
-  password: 'secret',
-  from: 'the password of alice',
-}
-const SCOPE = 'repository:a/b:pull,push'
-
-async function start(t: TestContext, listener: RequestListener): Promise<string> {
-  const server = createServer(listener)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
-async function connected(t: TestContext, host: string, options: Partial<ConnectOptions> = {}) {
-  const connection = await connect(host, { transport: 'plain', userAgent: 'tests/1', ...options })
-  t.after(() => connection.close())
-  return connection
-}
-
-async function textOf(answer: IncomingMessage): Promise<string> {
-  let text = ''
-  for await (const piece of answer.setEncoding('utf8')) text += piece as string
-  return text
-}
-
-const failsWith =
-  (kind: UpstreamError['kind'], message: RegExp) =>
-  (error: unknown): boolean =>
-    error instanceof UpstreamError && error.kind === kind && message.test(error.message)
+import { test } from 'node:test'
+import { ALICE, connected, failsWith, SCOPE, start, textOf } from './registry.fixture.ts'
 
 test('a redirect to another host: followed, and the password stays behind', async (t) => {
   const seen: (string | undefined)[] = []

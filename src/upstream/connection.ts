@@ -8,6 +8,7 @@ import type { Credentials } from './credentials/credentials.ts'
 import { createExchange, type Exchange, type ExchangeOptions, type RequestBody } from './exchange.ts'
 import { UpstreamError } from './failure.ts'
 import { findOrigin, type Transport } from './find-origin.ts'
+import { discard } from './bodies.ts'
 import { retrying, type Waiting } from './retry.ts'
 import { createSignIn, type SignIn } from './sign-in.ts'
 
@@ -73,7 +74,7 @@ export async function connect(host: string, options: ConnectOptions): Promise<Co
         retrying(work, { host: `the token server of ${host}`, signal: aborted, onWait }),
     })
     const { statusCode = 0, headers } = ping
-    ping.resume()
+    discard(ping)
     // Where it asks for no password here it may yet do so for what is wanted of it.
     if (statusCode === 401) signIn.learn(headers['www-authenticate'] ?? '')
     else if (statusCode === 404 && headers['docker-distribution-api-version'] === undefined)
@@ -111,6 +112,9 @@ type Parts = {
   onWait: ((waiting: Waiting) => void) | undefined
 }
 
+/** `isHere`: no other host had a part in it. */
+type Followed = { answer: IncomingMessage; isHere: boolean }
+
 function create({ host, origin, exchange, signIn, onWait }: Parts): Connection {
   const locate: Connection['locate'] = (location, asked = origin) => {
     const url = location === undefined ? null : URL.parse(location, asked)
@@ -123,24 +127,24 @@ function create({ host, origin, exchange, signIn, onWait }: Parts): Connection {
     return new URL(`${url.pathname}${url.search}`, asked)
   }
 
-  async function follow(
-    asked: Asked,
-    first: URL,
-    authorization: string | undefined,
-  ): Promise<IncomingMessage> {
+  async function follow(asked: Asked, first: URL, authorization: string | undefined): Promise<Followed> {
     let url = first
+    let isHere = true
     for (let hops = 0; hops <= MOST_REDIRECTS; hops++) {
+      // Who has led elsewhere does not say either what is to be done here.
+      isHere &&= url.origin === origin.origin
       const answer = await exchange.send({
         method: asked.method,
         url,
         headers: {
           ...asked.headers,
-          ...(authorization !== undefined && url.origin === origin.origin && { authorization }),
+          ...(authorization !== undefined && isHere && { authorization }),
         },
         body: asked.body,
         signal: asked.signal,
       })
-      if (!REDIRECTS.has(answer.statusCode) || answer.headers.location === undefined) return answer
+      if (!REDIRECTS.has(answer.statusCode) || answer.headers.location === undefined)
+        return { answer, isHere }
       answer.destroy()
       url = locate(answer.headers.location, url)
     }
@@ -151,13 +155,17 @@ function create({ host, origin, exchange, signIn, onWait }: Parts): Connection {
     const { scope, signal } = asked
     const url = asked.at instanceof URL ? asked.at : new URL(asked.at, origin)
     const used = await signIn.header(scope, signal)
-    const answer = await follow(asked, url, used)
+    const { answer, isHere } = await follow(asked, url, used)
     const challenges = answer.headers['www-authenticate']
-    if (answer.statusCode !== 401 || challenges === undefined || url.origin !== origin.origin) return answer
-    const better = await signIn.answer(challenges, scope, used, signal)
+    // Where a redirect leads to may ask for a password: it is not for there.
+    if (answer.statusCode !== 401 || challenges === undefined || !isHere) return answer
+    const better = await signIn.answer(challenges, scope, used, signal).catch((error: unknown) => {
+      answer.destroy()
+      throw error
+    })
     if (better === undefined) return answer
     answer.destroy()
-    const second = await follow(asked, url, better)
+    const { answer: second } = await follow(asked, url, better)
     if (second.statusCode !== 401 || signIn.missing === undefined) return second
     second.destroy()
     throw signIn.missing

@@ -51,16 +51,21 @@ export function createExchange(options: ExchangeOptions): Exchange {
   const { userAgent, ca, trustsAll = false, connections = 16, env } = options
   const { silenceMs = 60_000, thinkingMs = 300_000 } = options
   const kept = { keepAlive: true, maxSockets: connections, maxFreeSockets: connections }
-  const http = new HttpAgent({ ...kept, ...(env && { proxyEnv: env }) })
+  let http: HttpAgent | undefined
   let https: HttpsAgent | undefined
+  const plainAgent = (): HttpAgent =>
+    (http ??= withProxies(() => new HttpAgent({ ...kept, ...(env && { proxyEnv: env }) })))
   // Reading the system's certificates takes a while: not for a registry without TLS.
   const tlsAgent = (): HttpsAgent =>
-    (https ??= new HttpsAgent({
-      ...kept,
-      ...(env && { proxyEnv: env }),
-      ca: [...certificates(), ...(ca === undefined ? [] : [ca])],
-      rejectUnauthorized: !trustsAll,
-    }))
+    (https ??= withProxies(
+      () =>
+        new HttpsAgent({
+          ...kept,
+          ...(env && { proxyEnv: env }),
+          ca: [...certificates(), ...(ca === undefined ? [] : [ca])],
+          rejectUnauthorized: !trustsAll,
+        }),
+    ))
   return {
     send({ method, url, headers, body, signal }) {
       const isTls = url.protocol === 'https:'
@@ -73,7 +78,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
           ...headers,
           ...(body && { 'content-length': body.length }),
         },
-        agent: isTls ? tlsAgent() : http,
+        agent: isTls ? tlsAgent() : plainAgent(),
         timeout: silenceMs,
         ...(signal && { signal }),
       })
@@ -85,6 +90,10 @@ export function createExchange(options: ExchangeOptions): Exchange {
         resolve(answer)
       })
       asked.on('error', (error) => reject(failureOfRequest(error, url.host)))
+      asked.once('upgrade', (_answer, socket) => {
+        socket.destroy()
+        reject(new UpstreamError('odd', `${url.host} changes to another protocol: is this a registry?`))
+      })
       asked.on('timeout', () =>
         asked.destroy(new UpstreamError('lost', `${url.host} has not answered for a while`)),
       )
@@ -101,9 +110,22 @@ export function createExchange(options: ExchangeOptions): Exchange {
       return promise
     },
     close() {
-      http.destroy()
+      http?.destroy()
       https?.destroy()
     },
+  }
+}
+
+/** Node.js says the proxy's URL, in which a password may stand. */
+function withProxies<T>(make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_PROXY_INVALID_CONFIG') throw error
+    throw new UpstreamError(
+      'unreachable',
+      'the proxy in HTTP_PROXY or HTTPS_PROXY is no URL: write it as http://HOST:PORT',
+    )
   }
 }
 

@@ -133,6 +133,8 @@ test('how much goes into one request', () => {
   const chosen = createChunkLimit(MIB, () => undefined)
   chosen.atLeast(5 * MIB)
   assert.equal(chosen.now(), 5 * MIB)
+  // A registry that wants more at once than a proxy before it takes: nothing is left to try.
+  assert.equal(chosen.lower(5 * MIB), undefined)
 })
 
 test('unfinished uploads: remembered for a registry, a repository and a digest', async (t) => {

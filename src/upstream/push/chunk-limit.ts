@@ -19,11 +19,13 @@ const STEPS = [64 * MIB, 16 * MIB, 8 * MIB, 4 * MIB, MIB, MIB / 2, MIB / 8] as c
 export function createChunkLimit(first: number | undefined, onLower: (limit: number) => void): ChunkLimit {
   let limit = first
   let least = 1
+  const now = (): number | undefined => (limit === undefined ? undefined : Math.max(limit, least))
   return {
-    now: () => (limit === undefined ? undefined : Math.max(limit, least)),
+    now,
     lower(bytes) {
       // Another blob may have found it out while this one was on its way.
-      if (limit !== undefined && limit < bytes) return limit
+      const known = now()
+      if (known !== undefined && known < bytes) return known
       const next = STEPS.find((step) => step < bytes)
       if (next === undefined || next < least) return undefined
       limit = next

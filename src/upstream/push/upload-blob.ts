@@ -4,6 +4,7 @@
  *   the registry is, in one request or in chunks · after a broken one GET: how far did it come? · PUT, with the digest
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { discard } from '../bodies.ts'
 import { failureOfAnswer, isPassing, UpstreamError } from '../failure.ts'
 import type { BlobToPush } from '../layout/collect.ts'
 import { LayoutError } from '../layout/layout.ts'
@@ -11,7 +12,9 @@ import { createCheckedReader } from '../layout/read-stored.ts'
 import { MOST_TRIES, waitBefore } from '../retry.ts'
 import {
   begin,
+  type BlobOutcome,
   cancel,
+  compareDigest,
   isPresent,
   notThere,
   pushScope,
@@ -20,8 +23,6 @@ import {
   type Upload,
   type UploadContext,
 } from './uploads.ts'
-
-export type BlobOutcome = 'present' | 'mounted' | 'uploaded'
 
 /** @throws UpstreamError, LayoutError, an AbortError */
 export async function uploadBlob(blob: BlobToPush, context: UploadContext): Promise<BlobOutcome> {
@@ -80,7 +81,7 @@ function createSending(blob: BlobToPush, context: UploadContext) {
     })
     if (answer.statusCode !== 202 && answer.statusCode !== 204 && answer.statusCode !== 201)
       throw await failureOfAnswer(answer, connection.host, `take ${digest}`)
-    answer.resume()
+    discard(answer)
     return {
       at: answer.headers.location === undefined ? at : connection.locate(answer.headers.location, at),
       offset: end,
@@ -103,7 +104,8 @@ function createSending(blob: BlobToPush, context: UploadContext) {
     const answer = await connection.ask({ method: 'PUT', at: url, scope, body, tries: 1, signal })
     if (answer.statusCode !== 201 && answer.statusCode !== 204)
       throw await failureOfAnswer(answer, connection.host, `take ${digest}`)
-    answer.resume()
+    discard(answer)
+    compareDigest(answer, digest, connection.host)
   }
 
   /** @returns milliseconds to wait. @throws the error, where there is no way on */

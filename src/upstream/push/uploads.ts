@@ -1,9 +1,12 @@
 /** The requests around an upload (distribution-spec, "Pushing blobs"): is it there, begin, how far is it, give it up. */
 import type { IncomingMessage } from 'node:http'
+import { algorithmOf, type Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
 import type { Connection } from '../connection.ts'
+import { discard } from '../bodies.ts'
 import { failureOfAnswer, UpstreamError } from '../failure.ts'
 import type { BlobToPush } from '../layout/collect.ts'
+import { printable } from '../printable.ts'
 import type { ChunkLimit } from './chunk-limit.ts'
 import type { UnfinishedUploads } from './unfinished.ts'
 
@@ -43,7 +46,7 @@ export async function isPresent({ digest, stored }: BlobToPush, context: UploadC
     scope,
     signal,
   })
-  answer.resume()
+  discard(answer)
   const length = answer.headers['content-length']
   if (answer.statusCode === 200) return length === undefined || Number(length) === stored.size
   // A place that hides what may not be seen says 404, or 401 and 403; whether it may be pushed to, the push tells.
@@ -74,7 +77,7 @@ export function notThere(error: unknown): undefined {
 export async function statusOf(at: URL, context: UploadContext): Promise<Upload | undefined> {
   const { connection, repository, signal } = context
   const answer = await connection.ask({ method: 'GET', at, scope: pushScope(repository), signal })
-  answer.resume()
+  discard(answer)
   const { statusCode = 0, headers } = answer
   if (statusCode !== 204 && statusCode !== 202 && statusCode !== 200) return undefined
   const offset = offsetIn(headers.range)
@@ -93,7 +96,7 @@ function offsetIn(range: string | undefined): number | undefined {
 }
 
 export async function begin(blob: BlobToPush, context: UploadContext): Promise<Upload | 'mounted'> {
-  const { connection, repository, mountFrom, chunks, signal } = context
+  const { connection, repository, mountFrom, signal } = context
   const uploads = `/v2/${repository}/blobs/uploads/`
   // Without "from" a registry may look where it likes.
   const froms = mountFrom.length === 0 ? [undefined] : mountFrom
@@ -105,25 +108,36 @@ export async function begin(blob: BlobToPush, context: UploadContext): Promise<U
       .ask({ method: 'POST', at: `${uploads}?${query.toString()}`, scope, signal, tries: 1 })
       .catch(notThere)
     if (answer?.statusCode === 201) {
-      answer.resume()
+      discard(answer)
+      compareDigest(answer, blob.digest, connection.host)
       return 'mounted'
     }
     if (answer?.statusCode === 202 && from === froms.at(-1)) return begun(answer, blob, context)
     if (answer?.statusCode === 202) await cancel(connection.locate(answer.headers.location), context)
-    answer?.resume()
+    if (answer !== undefined) discard(answer)
   }
   const answer = await connection.ask({ method: 'POST', at: uploads, scope: pushScope(repository), signal })
   if (answer.statusCode !== 202) throw await failureOfAnswer(answer, connection.host, `push to ${repository}`)
-  chunks.atLeast(Number(answer.headers['oci-chunk-min-length'] ?? 1) || 1)
   return begun(answer, blob, context)
 }
 
 async function begun(answer: IncomingMessage, blob: BlobToPush, context: UploadContext): Promise<Upload> {
-  answer.resume()
+  discard(answer)
   const at = context.connection.locate(answer.headers.location)
-  context.chunks.atLeast(Number(answer.headers['oci-chunk-min-length'] ?? 1) || 1)
+  const least = answer.headers['oci-chunk-min-length']?.toString() ?? ''
+  if (/^\d{1,15}$/.test(least)) context.chunks.atLeast(Number(least))
   await context.unfinished.keep(blob.digest, at.href)
   return { at, offset: 0 }
+}
+
+/**
+ * What a registry calls what it took. It may say so with another algorithm.
+ * @throws UpstreamError `odd`
+ */
+export function compareDigest({ headers }: IncomingMessage, digest: Digest, host: string): void {
+  const said = headers['docker-content-digest']?.toString()
+  if (said === undefined || said === digest || !said.startsWith(`${algorithmOf(digest)}:`)) return
+  throw new UpstreamError('odd', `${host} took ${digest} and calls it ${printable(said.slice(0, 150))}`)
 }
 
 /** Nobody goes on with it. Where that cannot be told, the registry finds out. */
@@ -136,7 +150,7 @@ export async function cancel(at: URL, { connection, repository, signal }: Upload
       tries: 1,
       signal,
     })
-    answer.resume()
+    discard(answer)
   } catch {
     signal.throwIfAborted()
   }
