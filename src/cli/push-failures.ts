@@ -12,7 +12,8 @@ export async function tellingPushFailures({ stderr }: Io, work: () => Promise<nu
   try {
     return await work()
   } catch (error) {
-    stderr.write(`berth push: ${textOf(error)}\n`)
+    // Names in a layout and texts of others may not move the cursor.
+    stderr.write(`berth push: ${textOf(error).replaceAll(/[^\P{C}\n]/gu, ' ')}\n`)
     return 1
   }
 }

@@ -2,19 +2,19 @@
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { HUB } from '../address.ts'
 import { type Credentials, CredentialsError } from './credentials.ts'
 import { askHelper } from './helper.ts'
 
 type Entry = { auth?: unknown; identitytoken?: unknown; registrytoken?: unknown }
 type File = {
-  auths?: Record<string, Entry | undefined>
+  auths?: Record<string, Entry | null | undefined>
   credHelpers?: Record<string, unknown>
   credsStore?: unknown
 }
 
 /** Docker's own name for the Hub's credentials. */
 const HUB_KEY = 'https://index.docker.io/v1/'
-const HUB: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io'])
 
 /**
  * The first that is there, of `REGISTRY_AUTH_FILE`, podman's auth.json and Docker's config.json (`DOCKER_CONFIG`).
@@ -84,7 +84,7 @@ async function credentialsIn(
   }
   for (const name of keysFor(host, repository)) {
     const entry = file.auths?.[name]
-    const found = entry && credentialsOf(entry, path, name)
+    const found = entry ? credentialsOf(entry, path, name) : undefined
     if (found !== undefined) return found
   }
   return undefined
@@ -94,7 +94,7 @@ async function credentialsIn(
 function keysFor(host: string, repository: string): string[] {
   const parts = repository.split('/')
   const below = parts.map((_, index) => `${host}/${parts.slice(0, parts.length - index).join('/')}`)
-  const hub = HUB.has(host) ? [HUB_KEY, 'docker.io', 'index.docker.io', 'registry-1.docker.io'] : []
+  const hub = HUB.has(host) ? [HUB_KEY, ...HUB] : []
   return [
     ...below,
     host,
@@ -108,8 +108,11 @@ function keysFor(host: string, repository: string): string[] {
 function credentialsOf(entry: Entry, path: string, name: string): Credentials | undefined {
   const { auth, identitytoken, registrytoken } = entry
   const from = `the token of ${name} in ${path}`
-  if (typeof registrytoken === 'string' && registrytoken !== '')
+  if (typeof registrytoken === 'string' && registrytoken !== '') {
+    if (!/^[\x21-\x7e]+$/.test(registrytoken))
+      throw new CredentialsError(`${path}: "registrytoken" of ${name} is no token`)
     return { kind: 'registry-token', token: registrytoken, from }
+  }
   if (typeof identitytoken === 'string' && identitytoken !== '')
     return { kind: 'identity-token', token: identitytoken, from }
   if (typeof auth !== 'string' || auth === '') return undefined

@@ -21,7 +21,7 @@ export async function askHelper(
       /credentials not found|no credentials server URL|not found in native keychain/i.test(said + complaint)
     )
       return undefined
-    const why = (said.trim() || complaint.trim() || `it ended with ${code}`).split('\n')[0]
+    const why = (reasonIn(said, code) || complaint.trim() || `it ended with ${code}`).split('\n')[0]
     throw new CredentialsError(`${program} gives no password for ${server}: ${why?.slice(0, 300)}`)
   }
   try {
@@ -43,6 +43,11 @@ export async function askHelper(
   throw new CredentialsError(`${program} answers what is no credentials`)
 }
 
+/** Helpers say on their standard output why they fail; what may be an answer has a password in it. */
+function reasonIn(said: string, code: number | string): string {
+  return typeof code === 'number' && !said.includes('{') ? said.trim() : ''
+}
+
 function run(
   program: string,
   input: string,
@@ -50,13 +55,19 @@ function run(
 ): Promise<{ code: number | string; said: string; complaint: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, ['get'], { env, stdio: ['pipe', 'pipe', 'pipe'] })
-    const timer = setTimeout(() => child.kill('SIGKILL'), LONGEST_MS)
+    // What it has started itself may go on, and nobody listens to it.
+    const giveUp = (): void => {
+      child.kill('SIGKILL')
+      child.stdout.destroy()
+      child.stderr.destroy()
+    }
+    const timer = setTimeout(giveUp, LONGEST_MS)
     const texts = { said: '', complaint: '' }
     const collect = (stream: NodeJS.ReadableStream, key: 'said' | 'complaint'): void => {
       stream.setEncoding('utf8')
       stream.on('data', (text: string) => {
         texts[key] += text
-        if (texts[key].length > LARGEST_ANSWER) child.kill('SIGKILL')
+        if (texts[key].length > LARGEST_ANSWER) giveUp()
       })
     }
     collect(child.stdout, 'said')
