@@ -110,6 +110,17 @@ test('a token is fetched once a repository, and sent nowhere else', async (t) =>
   assert.deepEqual(store.asked, ['/stored?signature=1 -', '/stored?signature=1 -'])
 })
 
+test('who is redirected to asks for a password: it is not answered', async (t) => {
+  for (const scheme of ['Basic realm="x"', 'Bearer realm="http://HOST/token",service="reg"']) {
+    const foreign = await serving(t, ({ headers }, response) =>
+      send(response, 401, { 'WWW-Authenticate': scheme.replace('HOST', headers.host ?? '') }),
+    )
+    const { url } = await serving(t, (_, response) => send(response, 307, { Location: `${foreign.url}/x` }))
+    assert.deepEqual(await readAll(parseSource(url.replace('//', '//me:secret@'), {})), [])
+    assert.deepEqual(foreign.asked, ['/x -'])
+  }
+})
+
 const FAILURES: [name: string, answer: Answer, message: RegExp][] = [
   ['an error', (_, response) => send(response, 500), /answers 500/],
   [

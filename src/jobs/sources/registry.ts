@@ -26,6 +26,9 @@ type Asked = {
   end(): void
 }
 
+/** `isHere`: no other host had a part in it. */
+type Followed = Asked & { isHere: boolean }
+
 export function createRegistrySource({ origin, prefix, credentials }: RegistryAddress): Source {
   const tokens = new Map<string, string>()
   const name = `${origin}${prefix === '' ? '' : `/${prefix.slice(0, -1)}`}`
@@ -39,7 +42,8 @@ export function createRegistrySource({ origin, prefix, credentials }: RegistryAd
       const { status, headers } = asked.response
       if (status === 200) return asked
       asked.end()
-      if (status === 401 && !isRetried) {
+      // Where a redirect leads to may ask for a password: it is not for there.
+      if (status === 401 && !isRetried && asked.isHere) {
         isRetried = true
         tokens.set(repository, await authorize(headers.get('www-authenticate') ?? '', repository, signal))
       } else if ((status === 429 || status === 503) && ++tries < BUSY_TRIES) {
@@ -81,18 +85,24 @@ export function createRegistrySource({ origin, prefix, credentials }: RegistryAd
     accept: string,
     authorization: string | undefined,
     signal: AbortSignal,
-  ): Promise<Asked> {
+  ): Promise<Followed> {
     let url = first
+    let isHere = true
     for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
-      const mayKnow = url.origin === first.origin && authorization !== undefined
+      isHere &&= url.origin === first.origin
       const asked = await send(
         url,
-        { accept, 'accept-encoding': 'identity', ...(mayKnow && { authorization }) },
+        {
+          accept,
+          'accept-encoding': 'identity',
+          ...(isHere && authorization !== undefined && { authorization }),
+        },
         signal,
         name,
       )
       const location = asked.response.headers.get('location')
-      if (asked.response.status < 300 || asked.response.status > 399 || location === null) return asked
+      if (asked.response.status < 300 || asked.response.status > 399 || location === null)
+        return { ...asked, isHere }
       asked.end()
       const next = URL.parse(location, url)
       if (next === null || !isSafe(next))
