@@ -9,6 +9,7 @@ import { createExchange, type Exchange, type ExchangeOptions, type RequestBody }
 import { UpstreamError } from './failure.ts'
 import { findOrigin, type Transport } from './find-origin.ts'
 import { discard } from './bodies.ts'
+import { createFollow, locate } from './redirects.ts'
 import { retrying, type Waiting } from './retry.ts'
 import { createSignIn, type SignIn } from './sign-in.ts'
 
@@ -44,17 +45,12 @@ export type Connection = {
   close(): void
 }
 
-export type ConnectOptions = Omit<ExchangeOptions, 'trustsAll'> & {
+export type ConnectOptions = ExchangeOptions & {
   transport: Transport
-  /** Certificates are not looked at. */
-  trustsAll?: boolean
   credentials?: Credentials | undefined
   signal?: AbortSignal
   onWait?: (waiting: Waiting) => void
 }
-
-const MOST_REDIRECTS = 5
-const REDIRECTS: ReadonlySet<number | undefined> = new Set([301, 302, 303, 307, 308])
 
 /**
  * @param host with its port, as a person writes it
@@ -112,50 +108,15 @@ type Parts = {
   onWait: ((waiting: Waiting) => void) | undefined
 }
 
-/** `isHere`: no other host had a part in it. */
-type Followed = { answer: IncomingMessage; isHere: boolean }
-
 function create({ host, origin, exchange, signIn, onWait }: Parts): Connection {
-  const locate: Connection['locate'] = (location, asked = origin) => {
-    const url = location === undefined ? null : URL.parse(location, asked)
-    if (url === null || !/^https?:$/.test(url.protocol))
-      throw new UpstreamError('odd', `${host} does not say where to go on`)
-    if (url.protocol === 'https:' || asked.protocol === 'http:') return url
-    // A proxy that ends TLS and does not tell the registry of it (X-Forwarded-Proto).
-    if (url.hostname !== asked.hostname)
-      throw new UpstreamError('odd', `${host} leads on to ${url.host} without TLS, which is not followed`)
-    return new URL(`${url.pathname}${url.search}`, asked)
-  }
-
-  async function follow(asked: Asked, first: URL, authorization: string | undefined): Promise<Followed> {
-    let url = first
-    let isHere = true
-    for (let hops = 0; hops <= MOST_REDIRECTS; hops++) {
-      // Who has led elsewhere does not say either what is to be done here.
-      isHere &&= url.origin === origin.origin
-      const answer = await exchange.send({
-        method: asked.method,
-        url,
-        headers: {
-          ...asked.headers,
-          ...(authorization !== undefined && isHere && { authorization }),
-        },
-        body: asked.body,
-        signal: asked.signal,
-      })
-      if (!REDIRECTS.has(answer.statusCode) || answer.headers.location === undefined)
-        return { answer, isHere }
-      answer.destroy()
-      url = locate(answer.headers.location, url)
-    }
-    throw new UpstreamError('odd', `${host} redirects again and again`)
-  }
+  const follow = createFollow({ host, origin, exchange })
 
   async function once(asked: Asked): Promise<IncomingMessage> {
-    const { scope, signal } = asked
+    const { method, headers = {}, body, scope, signal } = asked
     const url = asked.at instanceof URL ? asked.at : new URL(asked.at, origin)
+    const outgoing = { method, url, headers, body, signal }
     const used = await signIn.header(scope, signal)
-    const { answer, isHere } = await follow(asked, url, used)
+    const { answer, isHere } = await follow(outgoing, used)
     const challenges = answer.headers['www-authenticate']
     // Where a redirect leads to may ask for a password: it is not for there.
     if (answer.statusCode !== 401 || challenges === undefined || !isHere) return answer
@@ -165,7 +126,7 @@ function create({ host, origin, exchange, signIn, onWait }: Parts): Connection {
     })
     if (better === undefined) return answer
     answer.destroy()
-    const { answer: second } = await follow(asked, url, better)
+    const { answer: second } = await follow(outgoing, better)
     if (second.statusCode !== 401 || signIn.missing === undefined) return second
     second.destroy()
     throw signIn.missing
@@ -181,7 +142,7 @@ function create({ host, origin, exchange, signIn, onWait }: Parts): Connection {
         onWait,
         ...(asked.tries !== undefined && { tries: asked.tries }),
       }),
-    locate,
+    locate: (location, asked = origin) => locate(host, location, asked),
     close: () => exchange.close(),
   }
 }

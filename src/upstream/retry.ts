@@ -10,7 +10,7 @@ const LONGEST_WAIT_MS = 15_000
 const LONGEST_ASKED_MS = 120_000
 const BUSY: ReadonlySet<number | undefined> = new Set([408, 429, 500, 502, 503, 504])
 
-export const isBusy = ({ statusCode }: IncomingMessage): boolean => BUSY.has(statusCode)
+const isBusy = ({ statusCode }: IncomingMessage): boolean => BUSY.has(statusCode)
 
 /**
  * How long to wait before the next try.

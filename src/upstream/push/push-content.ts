@@ -5,8 +5,9 @@ import { discard, once } from '../bodies.ts'
 import type { Connection } from '../connection.ts'
 import { failureOfAnswer } from '../failure.ts'
 import type { BlobToPush, Content, ManifestToPush } from '../layout/collect.ts'
+import { compareDigest } from './compare-digest.ts'
 import { uploadBlob } from './upload-blob.ts'
-import { type BlobOutcome, compareDigest, pushScope, type UploadContext } from './uploads.ts'
+import { type BlobOutcome, pushScope, type UploadContext } from './uploads.ts'
 
 export type PushWatch = UploadContext['watch'] & {
   blob(blob: BlobToPush, outcome: BlobOutcome): void

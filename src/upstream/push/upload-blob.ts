@@ -10,11 +10,11 @@ import type { BlobToPush } from '../layout/collect.ts'
 import { LayoutError } from '../layout/layout.ts'
 import { createCheckedReader } from '../layout/read-stored.ts'
 import { MOST_TRIES, waitBefore } from '../retry.ts'
+import { compareDigest } from './compare-digest.ts'
 import {
   begin,
   type BlobOutcome,
   cancel,
-  compareDigest,
   isPresent,
   notThere,
   pushScope,

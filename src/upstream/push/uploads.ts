@@ -1,12 +1,11 @@
 /** The requests around an upload (distribution-spec, "Pushing blobs"): is it there, begin, how far is it, give it up. */
 import type { IncomingMessage } from 'node:http'
-import { algorithmOf, type Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
 import type { Connection } from '../connection.ts'
 import { discard } from '../bodies.ts'
 import { failureOfAnswer, UpstreamError } from '../failure.ts'
 import type { BlobToPush } from '../layout/collect.ts'
-import { printable } from '../printable.ts'
+import { compareDigest } from './compare-digest.ts'
 import type { ChunkLimit } from './chunk-limit.ts'
 import type { UnfinishedUploads } from './unfinished.ts'
 
@@ -113,8 +112,9 @@ export async function begin(blob: BlobToPush, context: UploadContext): Promise<U
       return 'mounted'
     }
     if (answer?.statusCode === 202 && from === froms.at(-1)) return begun(answer, blob, context)
-    if (answer?.statusCode === 202) await cancel(connection.locate(answer.headers.location), context)
-    if (answer !== undefined) discard(answer)
+    if (answer === undefined) continue
+    discard(answer)
+    if (answer.statusCode === 202) await cancel(connection.locate(answer.headers.location), context)
   }
   const answer = await connection.ask({ method: 'POST', at: uploads, scope: pushScope(repository), signal })
   if (answer.statusCode !== 202) throw await failureOfAnswer(answer, connection.host, `push to ${repository}`)
@@ -128,16 +128,6 @@ async function begun(answer: IncomingMessage, blob: BlobToPush, context: UploadC
   if (/^\d{1,15}$/.test(least)) context.chunks.atLeast(Number(least))
   await context.unfinished.keep(blob.digest, at.href)
   return { at, offset: 0 }
-}
-
-/**
- * What a registry calls what it took. It may say so with another algorithm.
- * @throws UpstreamError `odd`
- */
-export function compareDigest({ headers }: IncomingMessage, digest: Digest, host: string): void {
-  const said = headers['docker-content-digest']?.toString()
-  if (said === undefined || said === digest || !said.startsWith(`${algorithmOf(digest)}:`)) return
-  throw new UpstreamError('odd', `${host} took ${digest} and calls it ${printable(said.slice(0, 150))}`)
 }
 
 /** Nobody goes on with it. Where that cannot be told, the registry finds out. */
