@@ -43,7 +43,7 @@ const ALL = [
   'durability',
 ]
 /** Heavy tests share one machine's disk and cores: one file at a time there. */
-const ALONE: ReadonlySet<string> = new Set(['deploy', 'clients', 'durability'])
+const ALONE: ReadonlySet<string> = new Set(['clients', 'durability'])
 
 const asked = process.argv.slice(2)
 const isSlow = asked[0] === 'slow'
