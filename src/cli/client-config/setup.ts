@@ -1,4 +1,5 @@
 /** What a client has to be told to use a registry. */
+import { dialledHost } from '../../upstream/address.ts'
 
 export type RegistryToUse = {
   /** With its port, as it stands before an image's name. */
@@ -39,8 +40,7 @@ export const urlOf = ({ host, transport }: RegistryToUse): string =>
   `${transport === 'plain' ? 'http' : 'https'}://${host}`
 
 /** Where a registry that is stood in for is itself. */
-export const originOf = (name: string): string =>
-  `https://${name === 'docker.io' ? 'registry-1.docker.io' : name}`
+export const originOf = (name: string): string => `https://${dialledHost(name)}`
 
 /** A host as part of a file's name where colons are not usual: `registry.example-5000`. */
 export const fileNameOf = (host: string): string => host.replaceAll(/[^\w.-]+/g, '-').replace(/^-|-$/g, '')
