@@ -49,6 +49,19 @@ test('nobody there, a failing check, a wrong configuration and wrong words: not 
   assert.equal((await healthcheck({}, 'a.yml', 'b.yml')).code, 2)
 })
 
+test('an answer that never comes to its end is none', { timeout: 20_000 }, async (t) => {
+  const server = createServer((_request, response) => {
+    const trickle = setInterval(() => response.write('.'), 500)
+    response.once('close', () => clearInterval(trickle))
+  }).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  t.after(() => server.close())
+  const REGISTRY_HTTP_ADDR = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { code, err } = await healthcheck({ REGISTRY_HTTP_ADDR })
+  assert.equal(code, 1)
+  assert.match(err, /no answer within 5 seconds/)
+})
+
 test('with TLS, by a certificate that nobody signed', async (t) => {
   const folder = temporaryFolder(t, 'healthcheck')
   const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]

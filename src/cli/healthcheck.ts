@@ -69,9 +69,12 @@ async function get(options: RequestOptions, isSecure: boolean): Promise<{ status
     ? (await import('node:https')).request({ ...options, rejectUnauthorized: false, agent: false })
     : plainRequest({ ...options, agent: false })
   return new Promise((resolve, reject) => {
-    request.setTimeout(WAIT_MS, () =>
-      request.destroy(new Error(`no answer within ${WAIT_MS / 1000} seconds`)),
-    )
+    // Of all of it: an answer that trickles is none.
+    const timer = setTimeout(() => {
+      reject(new Error(`no answer within ${WAIT_MS / 1000} seconds`))
+      request.destroy()
+    }, WAIT_MS)
+    request.once('close', () => clearTimeout(timer))
     request.once('error', reject)
     request.once('response', (response) => {
       let body = ''
