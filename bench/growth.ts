@@ -10,13 +10,7 @@ import { BenchFailure } from './failure.ts'
 import { growthChart } from './growth/chart.ts'
 import { databaseFile, fill } from './growth/fill.ts'
 import { DELETED } from './growth/content.ts'
-import {
-  measureRound,
-  OPERATIONS,
-  type Latency,
-  type RoundResult,
-  type SizeResult,
-} from './growth/measure.ts'
+import { measureRound, OPERATIONS, type Cost, type RoundResult, type SizeResult } from './growth/measure.ts'
 import { describeMachine } from './machine/describe.ts'
 import { knownPeers } from './peers/known.ts'
 import { startPeer, type Running } from './peers/running.ts'
@@ -37,10 +31,11 @@ the plan of every statement. Writes growth.json, growth.md and growth.svg, after
   --million       1,000,000 as well: some minutes and about 10 GB
   --folder DIR    where the data goes (default: the system's temporary folder)
   --out DIR       where the results go (default dist/bench)
-  --gate          exit code 1 where a median at the largest size is more than twice that at the smallest
+  --gate          exit code 1 where a median and the processor time at the largest size are more than twice those at the
+                  smallest
 `
 
-/** A median may grow by this between the smallest and the largest size. */
+/** A median, or the processor time, may grow by this between the smallest and the largest size. */
 const LIMIT = 2
 
 /** Asks SQLite for the plan of every statement: whether it would scan or sort a table. */
@@ -79,8 +74,8 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(
       `${tableOf(results)}${plansLine(arePlansGood)}written: ${join(out, 'growth.json')}, growth.md, growth.svg\n`,
     )
-    const isTooSteep = OPERATIONS.some((name) => growthOf(results, name) > LIMIT)
-    return !arePlansGood || (values.gate && isTooSteep) ? 1 : 0
+    const isAnyTooSteep = OPERATIONS.some((name) => isTooSteep(results, name))
+    return !arePlansGood || (values.gate && isAnyTooSteep) ? 1 : 0
   } catch (error) {
     const isBadOption = (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS') === true
     if (!(error instanceof BenchFailure) && !isBadOption) throw error
@@ -171,9 +166,10 @@ function refuseStatistics(file: string): void {
 }
 
 function medianOf(rounds: readonly RoundResult[]): RoundResult {
-  const operations = OPERATIONS.map((name): [string, Latency] => {
+  const operations = OPERATIONS.map((name): [string, Cost] => {
     const all = rounds.map((round) => round.operations[name])
-    return [name, { p50: median(all.map(({ p50 }) => p50)), p99: median(all.map(({ p99 }) => p99)) }]
+    const of = (figure: keyof Cost): number => median(all.map((cost) => cost[figure]))
+    return [name, { p50: of('p50'), p99: of('p99'), cpu: of('cpu') }]
   })
   return {
     start: median(rounds.map(({ start }) => start)),
@@ -182,26 +178,36 @@ function medianOf(rounds: readonly RoundResult[]): RoundResult {
   }
 }
 
-function growthOf(results: readonly SizeResult[], name: (typeof OPERATIONS)[number]): number {
+function growthOf(
+  results: readonly SizeResult[],
+  name: (typeof OPERATIONS)[number],
+  figure: 'p50' | 'cpu',
+): number {
   const [first, last] = [results[0], results.at(-1)]
   if (first === undefined || last === undefined) return Number.NaN
-  return last.operations[name].p50 / first.operations[name].p50
+  return last.operations[name][figure] / first.operations[name][figure]
+}
+
+/** Missed only where both miss: a latency of a tenth of a millisecond is mostly two programs waking each other up. */
+function isTooSteep(results: readonly SizeResult[], name: (typeof OPERATIONS)[number]): boolean {
+  return growthOf(results, name, 'p50') > LIMIT && growthOf(results, name, 'cpu') > LIMIT
 }
 
 function tableOf(results: readonly SizeResult[]): string {
   const sizes = results.map(({ size }) => size.toLocaleString('en-US'))
   const lines = [
-    ['p50 / p99, ms', ...sizes, 'p50, last to first'],
-    ['---', ...sizes.map(() => '---'), '---'],
+    ['p50 / p99, ms · CPU, µs', ...sizes, 'p50, last to first', 'CPU'],
+    ['---', ...sizes.map(() => '---'), '---', '---'],
     ...OPERATIONS.map((name) => {
       const cells = results.map(
-        ({ operations }) => `${short(operations[name].p50)} / ${short(operations[name].p99)}`,
+        ({ operations: { [name]: cost } }) => `${short(cost.p50)} / ${short(cost.p99)} · ${short(cost.cpu)}`,
       )
-      const growth = growthOf(results, name)
-      return [name, ...cells, `${growth.toFixed(2)}x${growth > LIMIT ? ' TOO STEEP' : ''}`]
+      const growth = `${growthOf(results, name, 'p50').toFixed(2)}x`
+      const cpu = `${growthOf(results, name, 'cpu').toFixed(2)}x`
+      return [name, ...cells, growth, `${cpu}${isTooSteep(results, name) ? ' TOO STEEP' : ''}`]
     }),
-    ['start, ms', ...results.map(({ start }) => start.toFixed(0)), ''],
-    ['database, MiB', ...results.map(({ databaseMiB }) => short(databaseMiB)), ''],
+    ['start, ms', ...results.map(({ start }) => start.toFixed(0)), '', ''],
+    ['database, MiB', ...results.map(({ databaseMiB }) => short(databaseMiB)), '', ''],
   ]
   return lines.map((line) => `| ${line.join(' | ')} |\n`).join('')
 }

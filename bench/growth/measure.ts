@@ -1,9 +1,10 @@
 /** What a registry takes over a database of one size. */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { createRandom } from '../../test/lib/content.ts'
+import { createRandom, type Random } from '../../test/lib/content.ts'
 import { createExchange } from '../content/exchange.ts'
 import { verify } from '../content/verify.ts'
+import { threadNanoseconds } from '../machine/cpu.ts'
 import type { Running } from '../peers/running.ts'
 import { ACCEPT_MANIFESTS } from '../rows/row.ts'
 import { writeRequests, type Client } from '../tools/client.ts'
@@ -11,13 +12,19 @@ import type { Asked } from '../tools/figures.ts'
 import { DELETED, manifestNamed, ONE, repositoryName, spareTag, tagName } from './content.ts'
 import { databaseFile } from './fill.ts'
 
-export type Latency = { p50: number; p99: number }
+export type Cost = {
+  /** Milliseconds. */
+  p50: number
+  p99: number
+  /** Microseconds of the registry's processor time, each. */
+  cpu: number
+}
 export type RoundResult = {
   /** Milliseconds from the start of the process to the first answer. */
   start: number
   databaseMiB: number
-  /** Milliseconds, one request at a time. `first`: nothing of it was asked for before. */
-  operations: Record<Operation, Latency>
+  /** One request at a time. `first`: nothing of it was asked for before. */
+  operations: Record<Operation, Cost>
 }
 export type SizeResult = RoundResult & { size: number }
 
@@ -47,17 +54,16 @@ export async function measureRound(
 ): Promise<RoundResult> {
   const start = await running.restart()
   const random = createRandom(size + round)
-  const numbers = Array.from({ length: ASKED }, () => random.between(0, size - 1))
-  const run = async (requests: readonly Asked[]): Promise<Latency> => {
+  const numbers = drawn(random, ASKED, size)
+  const run: Run = (requests) => {
     const file = join(folder, 'growth.requests')
     writeRequests(file, requests)
     const work = { requests: file, connections: 1, seconds: 0, count: requests.length }
-    const { p50, p99 } = await client.pull(running.server, work)
-    return { p50, p99 }
+    return costOf(running, requests.length, client.pull(running.server, work))
   }
   await warmUp(running, run)
   const byTag = numbers.map((index) => getManifest(tagName(index), index))
-  const byDigest = Array.from({ length: ASKED }, () => random.between(0, size - 1)).map((index) =>
+  const byDigest = drawn(random, ASKED, size).map((index) =>
     getManifest(manifestNamed(tagName(index)).manifest.digest, index),
   )
   const from = Array.from({ length: PAGES }, () => random.between(0, size - PAGE - 1))
@@ -77,6 +83,23 @@ export async function measureRound(
   return { start, databaseMiB: statSync(file).size / 2 ** 20, operations }
 }
 
+/** Different numbers below `size`: one that came twice would be known the second time. */
+function drawn(random: Random, count: number, size: number): number[] {
+  const numbers = new Set<number>()
+  while (numbers.size < count) numbers.add(random.between(0, size - 1))
+  return [...numbers]
+}
+
+async function costOf(
+  running: Running,
+  count: number,
+  work: Promise<{ p50: number; p99: number }>,
+): Promise<Cost> {
+  const before = threadNanoseconds(running.pid)
+  const { p50, p99 } = await work
+  return { p50, p99, cpu: (threadNanoseconds(running.pid) - before) / count / 1000 }
+}
+
 function getManifest(reference: string, index: number): Asked {
   const { manifest } = manifestNamed(tagName(index))
   const path = `/v2/${ONE}/manifests/${reference}`
@@ -85,7 +108,7 @@ function getManifest(reference: string, index: number): Asked {
 
 const page = (path: string): Asked => ({ method: 'GET', path, status: 200 })
 
-type Run = (requests: readonly Asked[]) => Promise<Latency>
+type Run = (requests: readonly Asked[]) => Promise<Cost>
 
 /** The code is compiled, the answers are looked at; other names than those that are measured. */
 async function warmUp(running: Running, run: Run): Promise<void> {
@@ -127,7 +150,8 @@ async function change(
   const seed = `growth-${round}`
   const work = { connections: 1, shape: 'patch', repository: ONE, size: 4096, blobsPerImage: 1 } as const
   await client.push(running.server, { ...work, seed: `warm-${seed}`, count: 5 })
-  const { p50, p99 } = await client.push(running.server, { ...work, seed, count: DELETED })
+  const pushed = client.push(running.server, { ...work, seed, count: DELETED })
+  const push = await costOf(running, DELETED, pushed)
   const path = `/v2/${ONE}/manifests/`
   const remove = (reference: string): Asked => ({ method: 'DELETE', path: path + reference, status: 202 })
   const spares = Array.from(
@@ -135,7 +159,7 @@ async function change(
     (_, index) => manifestNamed(spareTag(round * DELETED + index)).manifest.digest,
   )
   return {
-    push: { p50, p99 },
+    push,
     'delete tag': await run(Array.from({ length: DELETED }, (_, index) => remove(`${seed}-${index}`))),
     'delete manifest': await run(spares.map(remove)),
   }

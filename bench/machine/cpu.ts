@@ -45,6 +45,18 @@ export function cpuSeconds(root: number): number {
   return processTree(root).reduce((sum, pid) => sum + (readStat(pid)?.used ?? 0), 0) / ticksPerSecond()
 }
 
+/** Nanoseconds of processor time of all threads of a process that are there, exactly. For what lasts less than a tick. */
+export function threadNanoseconds(pid: number): number {
+  const threads = readdirSync(`/proc/${pid}/task`).map((thread) => {
+    try {
+      return Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0])
+    } catch {
+      return 0
+    }
+  })
+  return threads.reduce((sum, one) => sum + one, 0)
+}
+
 /** MiB of resident memory, shared pages counted by their share (PSS). */
 export function residentMebibytes(root: number): number {
   const kibibytes = processTree(root).map((pid) => {
