@@ -31,7 +31,7 @@ install_packages() {
   for pair in skopeo:skopeo podman:podman buildah:buildah umoci:umoci busybox:busybox-static runc:runc \
     dockerd:docker.io mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs losetup:mount python3:python3 pip3:python3-pip openssl:openssl \
     wrk:wrk strace:strace catatonit:catatonit cc:gcc docker-registry:docker-registry slapd:slapd nginx:nginx \
-    caddy:caddy haproxy:haproxy htpasswd:apache2-utils ip:iproute2 iptables:iptables curl:curl; do
+    caddy:caddy haproxy:haproxy qemu-aarch64-static:qemu-user-static htpasswd:apache2-utils ip:iproute2 iptables:iptables curl:curl; do
     have "${pair%%:*}" || missing="$missing ${pair#*:}"
   done
   [ -z "$missing" ] && return 0
