@@ -132,6 +132,8 @@ test('a cluster, as the page says', { skip, timeout: 600_000 }, async (context) 
     )
     await type(`echo '${address} ${HOST}' >>/etc/hosts`)
     await tellNode(cluster, '--plain-http')
+    // The node learns the Service's address a moment after the pod is ready.
+    await until(`curl -s http://${HOST}:5000/v2/`, /{}/, 30)
     await type(`skopeo copy -q --dest-tls-verify=false ${app} docker://${HOST}:5000/team/app:1`)
     await runApp(cluster)
   })
