@@ -17,7 +17,8 @@ export function accountEntries(): Entries {
     // Without it the C library asks a service that is not there before it looks into /etc/hosts.
     ['etc/nsswitch.conf', textFile('passwd: files\ngroup: files\nhosts: files dns\nservices: files\n')],
     ['root', { kind: 'folder', mode: 0o700 }],
-    ['home/nonroot', { kind: 'folder', mode: 0o777 }],
+    // Of root, as all is here; what `berth push` remembers of a push goes below it.
+    ['home/nonroot', { kind: 'folder', mode: 0o1777 }],
     ['tmp', { kind: 'folder', mode: 0o1777 }],
     ['var/tmp', { kind: 'folder', mode: 0o1777 }],
     ['run', { kind: 'folder', mode: 0o755 }],

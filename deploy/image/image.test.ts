@@ -43,6 +43,9 @@ const EXPECTED = [
   'var/lib/dpkg/status.d/tzdata',
 ]
 
+/** Of these, nobody may remove what another user made. */
+const WRITTEN_BY_ALL = ['home/nonroot', 'tmp', 'var/lib/registry', 'var/tmp']
+
 suite('the image', { skip: cannotBuildImage(), timeout: 300_000 }, () => {
   for (const architecture of ARCHITECTURES) {
     test(`${architecture}: files, libraries, links, size`, async () => {
@@ -66,6 +69,9 @@ suite('the image', { skip: cannotBuildImage(), timeout: 300_000 }, () => {
         modes.map((path) => modeOf(entries.get(path))),
         [0o1777, 0o1777, 0o644, 0o755, 0o755],
       )
+      assert.deepEqual(pathsOfMode(entries, 0o002), WRITTEN_BY_ALL)
+      assert.deepEqual(pathsOfMode(entries, 0o1000), WRITTEN_BY_ALL)
+      assert.deepEqual(pathsOfMode(entries, 0o6000), [], 'run with the rights of their owner')
       const shells = [...entries.keys()].filter((path) => /bin\/(?:ba|da|a)?sh$/.test(path))
       assert.deepEqual(shells, [])
       const places = [...entries.keys()].filter(
@@ -167,6 +173,14 @@ function fileOf(entries: Entries, path: string, depth = 0): Buffer | undefined {
 
 function isBroken(entries: Entries, path: string, entry: Entry): boolean {
   return entry.kind === 'link' && fileOf(entries, `/${path}`) === undefined
+}
+
+/** What has one of these bits. */
+function pathsOfMode(entries: Entries, bits: number): string[] {
+  return [...entries]
+    .filter(([, entry]) => ((modeOf(entry) ?? 0) & bits) !== 0)
+    .map(([path]) => path)
+    .toSorted()
 }
 
 function modeOf(entry: Entry | undefined): number | undefined {
