@@ -112,7 +112,7 @@ async function main(args: readonly string[], io: Io): Promise<number> {
   }
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (entry === undefined) {
-    io.stderr.write(`berth: there is no command ${JSON.stringify(name)}.\n\n${usage()}`)
+    io.stderr.write(`berth: there is no command ${JSON.stringify(name)}. See "berth --help".\n`)
     return 2
   }
   const command = await entry.load()

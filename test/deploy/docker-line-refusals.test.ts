@@ -155,9 +155,8 @@ const REFUSALS: readonly Refusal[] = [
   {
     name: 'a command that does not exist',
     words: 'sevre',
-    says: /there is no command "sevre"/,
+    says: /there is no command "sevre"\. See "berth --help"\./,
     code: 2,
-    lines: 99,
   },
   {
     isOfLargerSet: true,
