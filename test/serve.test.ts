@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, test } from 'node:test'
@@ -81,7 +81,7 @@ const COMMANDS: readonly [args: string[], code: number, says: RegExp][] = [
   [['serve', '--help'], 0, /Usage: berth serve/],
   [['serve', '--version'], 0, /^berth \d/],
   [['config', '--help'], 0, /berth config/],
-  [['sevre'], 2, /no command "sevre"/],
+  [['sevre'], 2, /^berth: there is no command "sevre"\. See "berth --help"\.\n$/],
   [['serve', 'a', 'b'], 2, /at most one argument/],
   [['serve', 'no-such.yml'], 1, /no-such\.yml/],
 ]
@@ -114,4 +114,18 @@ test('what cannot be started says why in one line, and ends with 1', async () =>
   assert.equal(wrong.code, 1)
   assert.match(wrong.text, /auth/)
   assert.match(wrong.text, /log\.level/)
+})
+
+test('a folder of backups is not served as an empty registry', { timeout: 30_000 }, async () => {
+  const first = await berth(['serve'])
+  await output(first, /listening on/)
+  const data = { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: join(folders.at(-1) ?? '', 'data') }
+  const backups = await mkdtemp(join(tmpdir(), 'berth-serve-'))
+  folders.push(backups)
+  assert.equal((await ended(await berth(['backup', backups], data))).code, 0)
+  const before = (await readdir(backups)).toSorted()
+  const served = await ended(await berth(['serve'], { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: backups }))
+  assert.equal(served.code, 1)
+  assert.match(served.text, /^[^\n]*cannot start: the data folder \S+ has backups, [^\n]*berth restore[^\n]*\n$/)
+  assert.deepEqual((await readdir(backups)).toSorted(), before)
 })
