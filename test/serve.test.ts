@@ -126,6 +126,9 @@ test('a folder of backups is not served as an empty registry', { timeout: 30_000
   const before = (await readdir(backups)).toSorted()
   const served = await ended(await berth(['serve'], { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: backups }))
   assert.equal(served.code, 1)
-  assert.match(served.text, /^[^\n]*cannot start: the data folder \S+ has backups, [^\n]*berth restore[^\n]*\n$/)
+  assert.match(
+    served.text,
+    /^[^\n]*cannot start: the data folder \S+ has backups, [^\n]*berth restore[^\n]*\n$/,
+  )
   assert.deepEqual((await readdir(backups)).toSorted(), before)
 })
