@@ -6,6 +6,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
@@ -72,6 +73,19 @@ test('a log that nobody reads any more does not end it', async () => {
   child.stdout?.destroy()
   for (let round = 0; round < 5; round++) assert.equal((await fetch(`${url}/v2/`)).status, 200)
   assert.equal(child.exitCode, null)
+})
+
+test('no signal opens a debugger', async () => {
+  const child = await berth(['serve'])
+  const url = /listening on (\S+),/.exec(await output(child, /next: /))?.[1] ?? ''
+  const rest = ended(child)
+  child.kill('SIGUSR1')
+  await sleep(300)
+  assert.equal((await fetch(`${url}/v2/`)).status, 200)
+  child.kill('SIGTERM')
+  const { code, text } = await rest
+  assert.equal(code, 0)
+  assert.doesNotMatch(text, /Debugger/)
 })
 
 const COMMANDS: readonly [args: string[], code: number, says: RegExp][] = [

@@ -89,12 +89,17 @@ async function serve(loaded: Reloadable & LoadedConfig, io: Io): Promise<number>
   sayHello(server, loaded, log)
   // Without anything to read again, it ends the process, as when its terminal is closed.
   if (server.reload !== undefined) process.on('SIGHUP', server.reload)
+  // Without a listener Node.js would open its debugger, to whoever reaches the port of that.
+  process.on('SIGUSR1', passOver)
   await untilToldToEnd(server, log)
+  process.off('SIGUSR1', passOver)
   if (server.reload !== undefined) process.off('SIGHUP', server.reload)
   accessLog.flush()
   lines.flush()
   return 0
 }
+
+const passOver = (): void => undefined
 
 function sayHello(server: RunningServer, { config, file }: LoadedConfig, log: Logger): void {
   const host = (config.http.host ?? server.url).replace(/^https?:\/\//, '')
