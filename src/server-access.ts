@@ -95,11 +95,12 @@ async function openRecord({ config, metadata, clock, log, closers }: AccessOptio
 }
 
 function openToAll({ storage }: Config): Omit<AccessParts, 'audit'> {
-  const deletes = storage.delete.enabled ? 'pull, push and delete' : 'pull and push (deletes are off)'
+  const { readonly } = storage.maintenance
+  const changes = storage.delete.enabled ? 'pull, push and delete' : 'pull and push (deletes are off)'
   return {
     mode: 'open',
     gate: createOpenGate(),
-    welcome: `open to everyone: whoever reaches this address can ${deletes}`,
+    welcome: `open to everyone: whoever reaches this address can ${readonly.enabled ? 'pull' : changes}`,
   }
 }
 

@@ -75,6 +75,12 @@ test('a log that nobody reads any more does not end it', async () => {
   assert.equal(child.exitCode, null)
 })
 
+test('a read-only registry does not say that it takes pushes', async () => {
+  const child = await berth(['serve'], { REGISTRY_STORAGE_MAINTENANCE_READONLY: '{"enabled":true}' })
+  const text = await output(child, /Read-only: [^\n]*\n/)
+  assert.match(text, /whoever reaches this address can pull\. Read-only: nothing can be pushed or deleted/)
+})
+
 test('no signal opens a debugger', async () => {
   const child = await berth(['serve'])
   const url = /listening on (\S+),/.exec(await output(child, /next: /))?.[1] ?? ''
@@ -121,8 +127,18 @@ test('what cannot be started says why in one line, and ends with 1', async () =>
   assert.equal(keyless.code, 1)
   assert.match(
     keyless.text,
-    /^[^\n]*cannot start: auth\.workloads: jwks of ci: cannot read \/nowhere\/keys\.json: there is no such file[^\n]*\n$/,
+    /^[^\n]*cannot start: auth\.workloads: jwks of ci: cannot read \/nowhere\/keys\.json: there is no such file; in a container: is its folder mounted [^\n]*\n$/,
   )
+
+  const token = {
+    REGISTRY_AUTH_TOKEN_REALM: 'https://issuer.test/auth',
+    REGISTRY_AUTH_TOKEN_SERVICE: 'here',
+    REGISTRY_AUTH_TOKEN_ISSUER: 'issuer',
+    REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE: '/nowhere/ca.crt',
+  }
+  const certless = await ended(await berth(['serve'], { REGISTRY_AUTH: 'token', ...token }))
+  assert.equal(certless.code, 1)
+  assert.match(certless.text, /ca\.crt: there is no such file; in a container: is its folder mounted/)
 
   const wrong = await ended(await berth(['serve'], { REGISTRY_AUTH: 'htpasswd', REGISTRY_LOG_LEVEL: 'loud' }))
   assert.equal(wrong.code, 1)

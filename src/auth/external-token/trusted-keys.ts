@@ -68,12 +68,14 @@ async function readKeySet(path: string): Promise<[string, KeyObject][]> {
   })
 }
 
+const NO_SUCH_FILE = 'there is no such file; in a container: is its folder mounted (-v FOLDER:PATH)?'
+
 async function readText(setting: string, path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8')
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
-    const why = code === 'ENOENT' ? 'there is no such file' : (code ?? 'unknown')
+    const why = code === 'ENOENT' ? NO_SUCH_FILE : (code ?? 'unknown')
     throw new SettingError(`${setting}: cannot read ${path}: ${why}`, { cause })
   }
 }

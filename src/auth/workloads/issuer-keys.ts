@@ -76,12 +76,14 @@ async function readKeySet(name: string, path: string): Promise<JWTVerifyGetKey> 
   }
 }
 
+const NO_SUCH_FILE = 'there is no such file; in a container: is its folder mounted (-v FOLDER:PATH)?'
+
 async function readText(name: string, key: string, path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8')
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
-    const why = code === 'ENOENT' ? 'there is no such file' : (code ?? 'unknown')
+    const why = code === 'ENOENT' ? NO_SUCH_FILE : (code ?? 'unknown')
     throw new SettingError(`auth.workloads: ${key} of ${name}: cannot read ${path}: ${why}`, { cause })
   }
 }
