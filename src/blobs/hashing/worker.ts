@@ -10,7 +10,7 @@ type Running = { algorithm: DigestAlgorithm; hash: Hash; mark: Hash | undefined 
 
 const PREFIX_BUFFER = 256 * 1024
 /** Whoever pushes a gigabyte can wait a little; whoever asks for a manifest should not, on a machine of two cores. */
-const NICENESS = 10
+const NICENESS = 15
 
 const memory = new Uint8Array((workerData as WorkerData).memory)
 const hashes = new Map<number, Running>()
