@@ -1,7 +1,6 @@
 /** Where a registry's data are, opened: the metadata and the blobs. For the server and for the commands beside it. */
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { ROOT_FILE as BACKUP_FILE } from './backup/layout.ts'
 import type { BlobStore } from './blobs/blob-store.ts'
 import { createFilesystemBlobStore } from './blobs/filesystem/store.ts'
 import { createMemoryBlobStore } from './blobs/memory.ts'
@@ -34,7 +33,7 @@ export async function openStorage(options: StorageOptions, closers: Closers): Pr
   const dataFolder = resolve(filesystem.rootdirectory)
   try {
     prepareDataFolder(dataFolder)
-    refuseBackups(dataFolder)
+    await refuseBackups(dataFolder)
     return await openIn(dataFolder, options, closers)
   } catch (error) {
     throw explainDataFailure(dataFolder, error)
@@ -42,8 +41,10 @@ export async function openStorage(options: StorageOptions, closers: Closers): Pr
 }
 
 /** A registry there would be empty, and write among the copies. */
-function refuseBackups(dataFolder: string): void {
-  if (existsSync(join(dataFolder, OWN_FOLDER)) || !existsSync(join(dataFolder, BACKUP_FILE))) return
+async function refuseBackups(dataFolder: string): Promise<void> {
+  if (existsSync(join(dataFolder, OWN_FOLDER)) || readdirSync(dataFolder).length === 0) return
+  const { ROOT_FILE } = await import('./backup/layout.ts')
+  if (!existsSync(join(dataFolder, ROOT_FILE))) return
   throw new DatabaseRefusedError(
     `the data folder ${dataFolder} has backups, not the data of a registry: name another folder, and fill it from this one ` +
       'with "berth restore"',
