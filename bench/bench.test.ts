@@ -12,7 +12,7 @@ import type { SizeResult } from './growth/measure.ts'
 import { missingPrograms } from '../test/lib/prerequisite.ts'
 import { temporaryFolder } from '../test/lib/temporary.ts'
 import { parseSyncs } from './machine/syncs.ts'
-import { portsFor } from './peers/free-port.ts'
+import { portsFor } from '../test/lib/free-port.ts'
 import type { Peer } from './peers/peer.ts'
 import { startPeer } from './peers/running.ts'
 import {

@@ -7,9 +7,9 @@ import { request as secureRequest } from 'node:https'
 import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { basicHeader } from '../../test/lib/basic-header.ts'
+import { freePort } from '../../test/lib/free-port.ts'
 import { BenchFailure } from '../failure.ts'
 import type { Server } from '../tools/figures.ts'
-import { freePort } from './free-port.ts'
 import type { Around, Peer } from './peer.ts'
 
 export type Running = {

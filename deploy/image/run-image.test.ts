@@ -5,11 +5,11 @@ import { createHash } from 'node:crypto'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { createServer as createPlainServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../../test/lib/free-port.ts'
 import { builtImage, cannotBuildImage } from '../../test/lib/image.ts'
 import {
   cannotRunContainers,
@@ -208,15 +208,6 @@ async function until(isSo: () => Promise<boolean>, container: Container): Promis
     if (await isSo().catch(() => false)) return
     assert.ok(code === undefined && Date.now() < end, `ended with ${code}; its log:\n${container.log()}`)
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createPlainServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
 }
 
 async function tlsServer(test: Ending): Promise<{ server: Server; authority: string }> {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { BigIntStats } from 'node:fs'
 import { mkdir, open, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { IS_A_FOLDER } from '../lib/mount-hints.ts'
 
 /** Names and hashes of tens of thousands; it is parsed at once. */
 const LARGEST = 4 * 1024 * 1024
@@ -31,8 +32,7 @@ const TRIES = 3
 export async function readHtpasswd(path: string): Promise<ReadFile> {
   // Before it is opened: a pipe would never open.
   const what = await stat(path)
-  if (what.isDirectory())
-    throw new Error('it is a folder; engines make one where the file of a -v is not there on the host')
+  if (what.isDirectory()) throw new Error(IS_A_FOLDER)
   if (!what.isFile()) throw new Error('it is not a file')
   const file = await open(path, 'r')
   try {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
+import { IS_IT_MOUNTED } from '../lib/mount-hints.ts'
 import { SettingError } from '../lib/setting-error.ts'
 import { RegistryError } from '../oci/error.ts'
 import { createWhereMissing, fingerprintOf, readHtpasswd, type FirstUser } from './htpasswd-file.ts'
@@ -38,7 +39,7 @@ export async function createHtpasswdSource({
     const why =
       (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'its folder cannot be made' : reasonOf(error)
     throw new SettingError(
-      `auth.htpasswd.path: ${path} is missing and cannot be made: ${why}; in a container: is its folder mounted (-v FOLDER:PATH)?`,
+      `auth.htpasswd.path: ${path} is missing and cannot be made: ${why}; ${IS_IT_MOUNTED}`,
       { cause: error },
     )
   })

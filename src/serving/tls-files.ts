@@ -1,6 +1,7 @@
 /** Certificate, key and client authorities as files: read, checked against each other, with errors that name the file. */
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
+import { IS_A_FOLDER, NO_SUCH_FILE } from '../lib/mount-hints.ts'
 import { ListenError } from './listen-error.ts'
 
 export type TlsPaths = { certificate: string; key: string; clientCAs?: readonly string[] }
@@ -33,9 +34,9 @@ async function readPem(setting: string, path: string): Promise<Buffer> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     const why = {
-      ENOENT: 'there is no such file; in a container: is its folder mounted (-v FOLDER:PATH)?',
+      ENOENT: NO_SUCH_FILE,
       EACCES: 'no permission to read it',
-      EISDIR: 'it is a folder; engines make one where the file of a -v is not there on the host',
+      EISDIR: IS_A_FOLDER,
     }
     throw new ListenError(`${setting}: cannot read ${path}: ${why[code as 'ENOENT'] ?? code}`, {
       cause: error,

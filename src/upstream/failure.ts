@@ -1,7 +1,7 @@
 /** What goes wrong with another registry, as a person reads it. */
 import type { IncomingMessage } from 'node:http'
 import { printable } from './printable.ts'
-import { readBounded } from './bodies.ts'
+import { readBounded } from '../lib/read-bounded.ts'
 
 /**
  * - `unreachable`: no connection could be made

@@ -6,7 +6,8 @@ import type { Exchange } from './exchange.ts'
 import { failureOfAnswer, failureOfRequest, UpstreamError } from './failure.ts'
 import { basicOf, missingPassword, wrongPassword } from './password.ts'
 import { printable } from './printable.ts'
-import { discard, once, readBounded } from './bodies.ts'
+import { readBounded } from '../lib/read-bounded.ts'
+import { discard, once } from './bodies.ts'
 
 export type Bearer = Extract<Challenge, { scheme: 'bearer' }>
 

@@ -29,7 +29,8 @@ import {
   type RegistryClient,
 } from '../lib/registry-client.ts'
 import { afterwards, temporaryFolder } from '../lib/temporary.ts'
-import { changed, COMPOSE, environmentOf, freePort } from './compose-forms.ts'
+import { freePort } from '../lib/free-port.ts'
+import { changed, COMPOSE, environmentOf } from './compose-forms.ts'
 import { startProxy, type ProxyName, type RunningProxy } from './compose-proxy.ts'
 
 const MIB = 1024 * 1024

@@ -11,7 +11,7 @@ import { containersEnvironment } from '../clients/containers.ts'
 import { createWorkplace, type Ran } from '../clients/workplace.ts'
 import { builtImage } from '../lib/image.ts'
 import { afterwards } from '../lib/temporary.ts'
-import { freePort } from './compose-forms.ts'
+import { freePort } from '../lib/free-port.ts'
 import type { Container, Deployment, Probe, Resource } from './kubernetes-manifests.ts'
 import { theOnly } from './kubernetes-manifests.ts'
 

@@ -1,6 +1,7 @@
 /** The keys that another server signs its tokens with: certificates and a JSON Web Key Set, from files. */
 import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { NO_SUCH_FILE } from '../../lib/mount-hints.ts'
 import { SettingError } from '../../lib/setting-error.ts'
 
 export type TrustedKeys = {
@@ -67,8 +68,6 @@ async function readKeySet(path: string): Promise<[string, KeyObject][]> {
     }
   })
 }
-
-const NO_SUCH_FILE = 'there is no such file; in a container: is its folder mounted (-v FOLDER:PATH)?'
 
 async function readText(setting: string, path: string): Promise<string> {
   try {

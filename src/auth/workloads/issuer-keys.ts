@@ -6,6 +6,7 @@ import { openChangingFiles } from '../../lib/changing-files.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { createGuardedFetch, type GuardedFetch } from '../../lib/guarded-fetch.ts'
 import type { Logger } from '../../lib/logger.ts'
+import { NO_SUCH_FILE } from '../../lib/mount-hints.ts'
 import { SettingError } from '../../lib/setting-error.ts'
 import { RegistryError } from '../../oci/error.ts'
 
@@ -75,8 +76,6 @@ async function readKeySet(name: string, path: string): Promise<JWTVerifyGetKey> 
     throw new SettingError((error as Error).message, { cause: error })
   }
 }
-
-const NO_SUCH_FILE = 'there is no such file; in a container: is its folder mounted (-v FOLDER:PATH)?'
 
 async function readText(name: string, key: string, path: string): Promise<string> {
   try {

@@ -11,7 +11,7 @@ import type { RepositoryName } from '../../oci/reference.ts'
 import { actorOf } from '../../registry/actor.ts'
 import { createHostedRegistry } from '../../registry/hosted.ts'
 import type { Call } from '../../registry/registry.ts'
-import { LARGEST_MANIFEST, readBounded, type Source, SourceError, type Wanted } from '../sources/source.ts'
+import { LARGEST_MANIFEST, readAnswer, type Source, SourceError, type Wanted } from '../sources/source.ts'
 import type { Outcome, RepairParts } from './repair.ts'
 import { createSourcesInTurn, type Fetched } from './sources-in-turn.ts'
 
@@ -68,7 +68,7 @@ export function createFetching(parts: RepairParts): Fetching {
     depth: number,
   ): Promise<Fetched> {
     return firstOf(wantedManifest(digest, mediaType, repository), sources, signal, async (copy) => {
-      const bytes = await readBounded(copy, LARGEST_MANIFEST)
+      const bytes = await readAnswer(copy, LARGEST_MANIFEST)
       if (digestOf(algorithmOf(digest), bytes) !== digest) throw new SourceError('other bytes')
       for (const { kind, descriptor, nonDistributable } of parseManifest(mediaType, bytes, Infinity)
         .references) {
@@ -117,7 +117,7 @@ export function createFetching(parts: RepairParts): Fetching {
       }
       const wanted = wantedManifest(digest, mediaType, repository)
       const { from, why } = await firstOf(wanted, sources, signal, async (copy) =>
-        put(await readBounded(copy, LARGEST_MANIFEST)),
+        put(await readAnswer(copy, LARGEST_MANIFEST)),
       )
       if (from === undefined) return { kind: 'failed', what: why ?? 'no source has it' }
       return { kind: 'repaired', what: `copied from ${from}` }

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { digestOf } from '../../oci/digest.ts'
 import { parseSource } from './parse-source.ts'
-import { readBounded, SourceError, type Source } from './source.ts'
+import { readAnswer, SourceError, type Source } from './source.ts'
 
 const BYTES = Buffer.from('right bytes')
 const DIGEST = digestOf('sha256', BYTES)
@@ -39,7 +39,7 @@ async function serving(
 async function readAll(source: Source): Promise<string[]> {
   const copies: string[] = []
   for await (const copy of source.copies(wanted, never))
-    copies.push((await readBounded(copy, 1000)).toString())
+    copies.push((await readAnswer(copy, 1000)).toString())
   return copies
 }
 

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { basicHeader, type Credentials } from './credentials.ts'
-import { readBounded, type Source, SourceError, type Wanted } from './source.ts'
+import { readAnswer, type Source, SourceError, type Wanted } from './source.ts'
 
 type RegistryAddress = {
   /** `https://registry.example.com:5000` */
@@ -69,7 +69,7 @@ export function createRegistrySource({ origin, prefix, credentials }: RegistryAd
     try {
       if (asked.response.status !== 200)
         throw new SourceError(`the token server of ${name} answers ${asked.response.status}`)
-      return `Bearer ${tokenOf(await readBounded(bodyOf(asked), LARGEST_TOKEN))}`
+      return `Bearer ${tokenOf(await readAnswer(bodyOf(asked), LARGEST_TOKEN))}`
     } finally {
       asked.end()
     }

@@ -1,4 +1,5 @@
 /** Where right bytes may still be: another registry, or a folder. What it gives is never trusted: it is hashed. */
+import { readBounded } from '../../lib/read-bounded.ts'
 import type { Digest } from '../../oci/digest.ts'
 
 export type Wanted = {
@@ -35,13 +36,6 @@ export class SourceError extends Error {
 export const LARGEST_MANIFEST = 16 * 1024 * 1024
 
 /** Everything in memory. @throws SourceError: more than `most` bytes */
-export async function readBounded(bytes: AsyncIterable<Uint8Array>, most: number): Promise<Buffer> {
-  const pieces: Uint8Array[] = []
-  let length = 0
-  for await (const piece of bytes) {
-    length += piece.byteLength
-    if (length > most) throw new SourceError(`the answer has more than ${most} bytes`)
-    pieces.push(piece)
-  }
-  return Buffer.concat(pieces)
+export function readAnswer(bytes: AsyncIterable<Uint8Array>, most: number): Promise<Buffer> {
+  return readBounded(bytes, most, () => new SourceError(`the answer has more than ${most} bytes`))
 }
